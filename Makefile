@@ -1,0 +1,48 @@
+# Two commands on a fresh machine: make demo, make test. Everything they need is set up below build/ and lib/.
+
+SECONDS ?= 60
+PORT ?=
+CONFIG ?=
+PYTHON ?= python3
+VENV := build/venv/bin
+SETUP := $(PYTHON) tools/setup.py
+
+.DEFAULT_GOAL := help
+.PHONY: help setup deps demo test check types format deploy repl clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+setup: ## Python environment, third-party modules, MicroPython and a broker, below build/ and lib/
+	@$(SETUP) venv deps micropython broker
+
+deps: ## third-party modules of the firmware into lib/, checked by sha256
+	@$(SETUP) venv deps
+
+demo: setup ## the whole way on this machine, SECONDS=60: meters, flash, TLS, a data centre, and two power cuts
+	@$(VENV)/metergate demo --seconds $(SECONDS)
+
+check: setup ## quick: ruff, formatting, import directions, spelling, types of board.py
+	@$(VENV)/ruff check .
+	@$(VENV)/ruff format --check -q . || { echo "metergate: not formatted: make format"; exit 1; }
+	@$(VENV)/python tools/layers.py
+	@$(VENV)/codespell
+	@$(VENV)/python tools/boardtypes.py
+
+format: setup ## format the code
+	@$(VENV)/ruff check -q --fix .
+	@$(VENV)/ruff format -q .
+
+test: check ## check, unit tests on CPython and MicroPython, system tests with a real TLS broker
+	@$(VENV)/python -m pytest
+
+deploy: setup ## copy what changed to the board on PORT=/dev/tty.. and restart it; CONFIG=folder with its configuration
+	@test -n "$(PORT)" || { echo "metergate: say where the board is: make deploy PORT=/dev/ttyUSB0"; exit 2; }
+	@$(VENV)/metergate deploy $(PORT) $(if $(CONFIG),--config-folder $(CONFIG))
+
+repl: setup ## MicroPython's own prompt, or the gateway's console, of the board on PORT=/dev/tty..
+	@test -n "$(PORT)" || { echo "metergate: say where the board is: make repl PORT=/dev/ttyUSB0"; exit 2; }
+	@$(VENV)/mpremote connect $(PORT) resume repl
+
+clean: ## remove build/ and what was fetched into lib/
+	rm -rf build lib/umqtt lib/umodbus

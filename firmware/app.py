@@ -1,0 +1,262 @@
+"""Builds everything from the configuration, supervises the tasks, feeds the watchdog by their progress."""
+
+import asyncio
+import io
+import sys
+import time
+
+from micropython import const
+
+from firmware import VERSION, clock, plan, starts
+from firmware.bus.line import Line
+from firmware.console.report import Report
+from firmware.console.shell import Shell, words_of
+from firmware.errors import MetergateError
+from firmware.meters.meter import Meter
+from firmware.meters.poll import Poll
+from firmware.protocols import payload, record
+from firmware.store.log import Log
+from firmware.store.ring import Ring
+from firmware.uplink.centre import Centre
+from firmware.uplink.link import Link
+from firmware.uplink.names import Names
+from firmware.uplink.timekeeper import TimeKeeper
+
+# The hardware watchdog, and how long each task may go without moving before it is no longer fed.
+_WATCHDOG_MS = const(120000)
+_STUCK_S = const(180)
+_FEED_S = const(5)
+# A start that lasted so long counts as a good one.
+_GOOD_S = const(600)
+_FIRST_RESTART_MS = const(1000)
+_LONGEST_RESTART_MS = const(60000)
+_CRASH_CHARS = const(400)
+
+
+class App:
+    """App(board, config, n_starts): board is the module of ports. Gives its parts to the console and the reports."""
+
+    def __init__(self, board, config, n_starts):
+        self.board = board
+        self.config = config
+        self.n_starts = n_starts
+        self.start_cause = board.start_cause()
+        self.now_s = clock.now_s
+        self.crashes = {}
+        self.last_crash = ""
+        self._seconds = 0
+        self._progress = {}
+        zone = config.gateway.zone
+        self.lines = [Line(section.name, *board.line_ports(section)) for section in config.lines]
+        by_name = {line.name: line for line in self.lines}
+        self.meters = [Meter(section, by_name[section.line]) for section in config.meters]
+        self.ring = Ring(board.ring_device(), self.now_s)
+        self.log = Log(self.ring, zone, config.hash, [meter.names() for meter in self.meters])
+        self.report = Report(self)
+        self.status_lines = self.report.status_lines
+        self._build_uplinks()
+        self._build_polls(zone)
+
+    def _build_uplinks(self):
+        config, board = self.config, self.board
+        self.link = Link(board.wlan(), config.network)
+        self.names = Names(self._name_servers)
+        self.time = TimeKeeper(
+            config.network.ntp, self.names, self.link, self.now_s, self._set_clock, board.clock_kept(), self._stepped
+        )
+        # The ring says where each data centre's cursor stands, so it is mounted before the outboxes are made.
+        self.formatted = self.log.open()
+        self.ring.keep_consumers([section.name for section in config.uplinks])
+        self.centres = [
+            Centre(section, config.gateway.id, self.link, self.names, self.log, self.report) for section in config.uplinks
+        ]
+        self.log.appended = self._wake_centres
+
+    def _build_polls(self, zone):
+        self.polls = []
+        for line in self.lines:
+            meters = [(i, meter) for i, meter in enumerate(self.meters) if meter.line is line]
+            if meters:
+                poll = Poll(line.name, meters, self.log, zone, self.now_s)
+                poll.quality = self._clock_quality
+                self.polls.append(poll)
+
+    # -- what the parts ask of each other -------------------------------------------------------------------
+
+    def _name_servers(self):
+        return self.config.network.dns or [server for server in (self.link.name_server,) if server]
+
+    def _set_clock(self, at_s):
+        self.board.set_clock(at_s, clock.civil_of_day)
+
+    def _stepped(self, from_s, to_s):
+        self.log.event('"t":%d,"event":"time_step","from":%d' % (to_s, from_s))
+
+    def _clock_quality(self):
+        return 0 if self.time.is_synchronised else record.Q_UNSYNCHRONISED
+
+    def _wake_centres(self):
+        for centre in self.centres:
+            centre.wake()
+
+    def uptime_s(self):
+        """Seconds since the start, counted by the watchdog's task: ticks wrap, and the clock may be set."""
+        return self._seconds
+
+    def restart(self):
+        self.log.close()
+        self.board.restart()
+
+    # -- tasks ----------------------------------------------------------------------------------------------
+
+    async def run_all(self):
+        """Start every task under supervision and watch over them, for ever."""
+        self.log.event(
+            '"t":%d,"event":"start","boot":%d,"cause":%s,"version":"%s","cfg":"%s"'
+            % (self.now_s(), self.n_starts, payload.text(self.start_cause), VERSION, self.config.hash)
+        )
+        if self.config.network.kind != "none":
+            self._start("link", self.link.run_link)
+            if self.config.network.ntp:
+                self._start("time", self.time.run_time)
+        self._start("store", self._run_store)
+        self._start("shell", Shell(self, echo=not self.board.on_pc).run_shell)
+        for centre in self.centres:
+            self._start("uplink " + centre.name, centre.run_centre)
+        self._start("measure", self._run_measure)
+        await self._run_watchdog()
+
+    def _start(self, name, run):
+        asyncio.create_task(self._supervise(name, run))
+
+    async def _supervise(self, name, run):
+        """Run a task; when it dies of what nobody foresaw, count it, say so, wait, and run it again."""
+        wait_ms = _FIRST_RESTART_MS
+        while True:
+            begun_s = self._seconds
+            try:
+                await run()
+                return
+            except Exception as error:
+                self._crashed(name, error)
+            if self._seconds - begun_s > _GOOD_S:
+                wait_ms = _FIRST_RESTART_MS
+            await asyncio.sleep_ms(wait_ms)
+            wait_ms = min(2 * wait_ms, _LONGEST_RESTART_MS)
+
+    def _crashed(self, name, error):
+        self.crashes[name] = self.crashes.get(name, 0) + 1
+        text = io.StringIO()
+        sys.print_exception(error, text)
+        lines = [line.strip() for line in text.getvalue().split("\n") if line.strip()]
+        self.last_crash = "%s: %s" % (name, " | ".join(lines[-3:]))[:_CRASH_CHARS]
+        members = '"t":%d,"event":"task_crashed","task":%s,"why":%s'
+        self.log.event(members % (self.now_s(), payload.text(name), payload.text(self.last_crash)))
+
+    async def _run_measure(self):
+        """Wait until the time is known, account for the slots that passed, then poll every line by its own task."""
+        while not clock.is_known(self.now_s()):
+            await asyncio.sleep(1)
+        due = self.log.resume(self.now_s())
+        for poll in self.polls:
+            poll.start(due)
+            self._start("poll " + poll.name, poll.run_poll)
+
+    async def _run_store(self):
+        """Erase ahead while no line is busy, and write cursors down when they are due."""
+        while True:
+            self._progress["store"] = self._progress.get("store", 0) + 1
+            if self.ring.needs_erase:
+                for line in self.lines:
+                    await line.lock.acquire()
+                try:
+                    self.ring.prepare()
+                finally:
+                    for line in self.lines:
+                        line.lock.release()
+            self.ring.save_cursors()
+            await asyncio.sleep(1)
+
+    async def _run_watchdog(self):
+        """Feed the watchdog while everything moves: a task that hangs ends in a restart of the board."""
+        watchdog = self.board.watchdog(_WATCHDOG_MS)
+        moved = {}
+        good = False
+        last_ms = time.ticks_ms()
+        while True:
+            await asyncio.sleep(_FEED_S)
+            now_ms = time.ticks_ms()
+            passed_s, last_ms = self._passed(last_ms, now_ms)
+            self._seconds += passed_s
+            if not good and self._seconds > _GOOD_S:
+                good = True
+                starts.stays_up()
+            if all(self._has_moved(moved, name, count) for name, count in self._all_progress()):
+                watchdog.feed()
+
+    @staticmethod
+    def _passed(last_ms, now_ms):
+        """Whole seconds from last_ms to now_ms, and the ticks they end at."""
+        seconds = time.ticks_diff(now_ms, last_ms) // 1000
+        return seconds, time.ticks_add(last_ms, seconds * 1000)
+
+    def _all_progress(self):
+        yield "store", self._progress.get("store", 0)
+        for part in self.polls + self.centres:
+            yield part.name, part.progress
+
+    def _has_moved(self, moved, name, count):
+        """True if a task's count changed within the last _STUCK_S. moved: name -> (count, seconds when it changed)."""
+        crashed = sum(self.crashes.values())
+        if moved.get(name, (None, 0))[0] != (count, crashed):
+            moved[name] = ((count, crashed), self._seconds)
+        return self._seconds - moved[name][1] < _STUCK_S
+
+
+class SafeApp:
+    """What the console finds when the gateway does not run: the reason, and the way out."""
+
+    log = None
+
+    def __init__(self, board, why, config=None):
+        self.board = board
+        self.config = config
+        self._why = why
+
+    def status_lines(self):
+        yield "safe mode: measuring does not run. " + self._why
+        yield "mend it, then `restart`; `config load FILE` puts a checked configuration in force"
+
+    def restart(self):
+        self.board.restart()
+
+
+def run():
+    """The gateway, from configuration to its end. On a PC a fault ends it with status 2, on a board in a safe console."""
+    from firmware import board
+
+    config = None
+    try:
+        config = plan.load("config.json", "secrets.json")
+        if starts.safe:
+            return _safe(board, "it failed %d times in a row" % starts.MOST_FAILED, config)
+        app = App(board, config, starts.read()[0])
+    except MetergateError as error:
+        why = words_of(error)
+        if board.on_pc:
+            print("metergate: " + why)
+            sys.exit(2)
+        return _safe(board, why, config)
+    try:
+        asyncio.run(app.run_all())
+    except KeyboardInterrupt:
+        app.log.close()
+        print("stopped; what was measured is stored")
+    except Exception as error:
+        sys.print_exception(error)
+        app.restart()
+
+
+def _safe(board, why, config):
+    print("metergate: safe mode: " + why)
+    asyncio.run(Shell(SafeApp(board, why, config), echo=not board.on_pc, safe=True).run_shell())

@@ -1,0 +1,306 @@
+"""The configuration: one schema table, and parse(dict) -> Config or an error that names the key.
+
+Form only: that a line, profile, point or file named here exists is checked in plan.py. Fractions are strings,
+since JSON's numbers become 32-bit floats on a board: a float anywhere is an error.
+"""
+
+import binascii
+import hashlib
+import json
+
+from firmware.clock import Zone
+from firmware.errors import ConfigError
+
+REQUIRED = object()
+
+# Secrets are read from secrets.json alone, and are never printed, exported or published.
+SECRET = "secret"
+
+# key, kind, allowed, default, help. [] is a list of sections; allowed: see the checks below.
+SCHEMA = (
+    ("gateway.id", "name", 32, REQUIRED, "Name of this gateway in every topic and message"),
+    ("gateway.zone", "zone", 48, REQUIRED, "POSIX TZ string: where local midnight falls (CST-8)"),
+    ("gateway.name", "text", 64, "", "What people call the place"),
+    ("network.kind", "choice", ("wifi", "none"), "none", "How the data centres are reached; none: store only"),
+    ("network.ssid", "text", 32, "", "Name of the Wi-Fi network"),
+    ("network.password", SECRET, 63, "", "Its password"),
+    ("network.ntp", "hosts", 4, (), "Time servers, asked in this order"),
+    ("network.dns", "hosts", 2, (), "Name servers (addresses); empty: those the network hands out"),
+    ("lines[].name", "name", 16, REQUIRED, "Name of an RS-485 pair"),
+    ("lines[].uart", "int", (0, 2), REQUIRED, "Number of the UART"),
+    ("lines[].tx", "int", (0, 48), REQUIRED, "GPIO of the transmit pin"),
+    ("lines[].rx", "int", (0, 48), REQUIRED, "GPIO of the receive pin"),
+    ("lines[].de", "int", (-1, 48), -1, "GPIO of driver-enable; -1: the transceiver switches by itself"),
+    ("meters[].name", "name", 32, REQUIRED, "Name of the meter in messages"),
+    ("meters[].line", "name", 16, REQUIRED, "The line it is on"),
+    ("meters[].protocol", "choice", ("modbus",), REQUIRED, "What it speaks"),
+    ("meters[].unit", "int", (1, 247), REQUIRED, "Its Modbus address"),
+    ("meters[].profile", "name", 32, REQUIRED, "Its register table"),
+    ("meters[].settings", "settings", None, "", "Baud rate, data bits, parity, stop bits (9600 8N1); empty: the profile's"),
+    ("meters[].every_s", "every", (1, 86400), 900, "Seconds between readings, a divisor of 86400"),
+    ("meters[].points", "names", 12, (), "Points to read; empty: the profile's default set"),
+    ("meters[].timeout_ms", "int", (20, 5000), 500, "How long a reply is waited for, from the request's last byte"),
+    ("meters[].retries", "int", (0, 5), 2, "How often an unanswered or garbled request is repeated"),
+    ("uplinks[].name", "name", 16, REQUIRED, "Name of the data centre"),
+    ("uplinks[].host", "host", 253, REQUIRED, "Its host name, as in its certificate"),
+    ("uplinks[].port", "int", (1, 65535), 8883, "Its port; always TLS"),
+    ("uplinks[].ca", "file", 64, REQUIRED, "File of the CA certificate its server certificate is checked against (DER or PEM)"),
+    ("uplinks[].user", "text", 64, "", "User name"),
+    ("uplinks[].password", SECRET, 128, "", "Password"),
+    ("uplinks[].prefix", "topic", 64, "metergate", "First part of every topic"),
+    ("uplinks[].keepalive_s", "int", (10, 3600), 60, "Longest silence before the session is checked"),
+    ("uplinks[].message_bytes", "int", (512, 8192), 2048, "Largest message of readings"),
+)
+
+# A bound on every list: section, least, most.
+LISTS = (("lines", 0, 4), ("meters", 0, 32), ("uplinks", 0, 4))
+
+_NAME_CHARS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
+
+
+class Section:
+    """One section of the configuration; its keys are attributes."""
+
+
+class Config:
+    """gateway and network: Section; lines, meters, uplinks: lists of Section. hash: 8 hex digits of `text`.
+
+    text is the configuration as one JSON object, defaults filled in, secrets left out, in the order of SCHEMA."""
+
+
+def parse(raw, secrets=None):
+    """Config from two dicts as json.loads gives them; ConfigError(key, allowed) at the first fault.
+
+    Nothing is guessed: an unknown key, a wrong type, a value out of bounds, a name used twice and a secret in
+    the wrong file are faults. A missing section takes its defaults."""
+    secrets = {} if secrets is None else secrets
+    _check_keys("", raw, ("gateway", "network") + tuple(row[0] for row in LISTS))
+    _check_keys("secrets.", secrets, ("network", "uplinks"))
+    config = Config()
+    for name in ("gateway", "network"):
+        setattr(config, name, _section(name, raw.get(name, {}), secrets.get(name, {})))
+    for name, least, most in LISTS:
+        rows = raw.get(name, [])
+        if not isinstance(rows, list) or not least <= len(rows) <= most:
+            raise ConfigError(name, "a list of %d to %d" % (least, most))
+        setattr(config, name, _sections(name, rows, secrets.get(name, {})))
+    config.text = _text_of(config)
+    config.hash = str(binascii.hexlify(hashlib.sha256(config.text.encode()).digest()[:4]), "ascii")
+    return config
+
+
+def _sections(name, rows, secrets):
+    """The list of sections called name; secrets are given by the section's own name."""
+    if not isinstance(secrets, dict):
+        raise ConfigError("secrets." + name, "an object")
+    sections = []
+    seen = set()
+    for i, row in enumerate(rows):
+        key = "%s[%d]" % (name, i)
+        own = row.get("name") if isinstance(row, dict) else None
+        section = _section(key, row, secrets.get(own, {}) if isinstance(own, str) else {})
+        if section.name in seen:
+            raise ConfigError(key + ".name", "a name used once only; %s stands twice" % section.name)
+        seen.add(section.name)
+        sections.append(section)
+    _check_keys("secrets.%s." % name, secrets, seen)
+    return sections
+
+
+def _section(key, raw, secrets):
+    """One section from its dict. key is `gateway`, or `meters[2]`."""
+    rows = _rows_of(key.split("[")[0])
+    _check_keys(key + ".", raw, [row[0] for row in rows if row[1] is not SECRET])
+    _check_keys("secrets.%s." % key, secrets, [row[0] for row in rows if row[1] is SECRET])
+    section = Section()
+    for name, kind, allowed, default, _ in rows:
+        source = secrets if kind is SECRET else raw
+        if name not in source:
+            if default is REQUIRED:
+                raise ConfigError("%s.%s" % (key, name), "required: " + says(kind, allowed))
+            value = default
+        else:
+            value = _checked("%s.%s" % (key, name), kind, allowed, source[name])
+        setattr(section, name, value)
+    return section
+
+
+def _rows_of(section):
+    """SCHEMA's rows of one section, with the key's last part only."""
+    rows = []
+    for key, kind, allowed, default, text in SCHEMA:
+        first, last = key.split(".")
+        if first.split("[")[0] == section:
+            rows.append((last, kind, allowed, default, text))
+    return rows
+
+
+def _check_keys(prefix, raw, known):
+    if not isinstance(raw, dict):
+        raise ConfigError(prefix[:-1] or "the file", "an object: {..}")
+    for key in raw:
+        if key not in known:
+            hint = "a secret: it belongs in secrets.json" if key == "password" and not prefix.startswith("secrets") else None
+            raise ConfigError(prefix + key, hint or "no such key; known here: " + ", ".join(sorted(known)))
+
+
+def _checked(key, kind, allowed, value):
+    """The value in the form the firmware uses; ConfigError(key, ..) unless it is as kind and allowed say."""
+    try:
+        return _CHECKS[kind](value, allowed)
+    except ValueError:
+        raise ConfigError(key, says(kind, allowed))
+
+
+def _number(value, allowed):
+    # bool is an int to Python.
+    if type(value) is not int or not allowed[0] <= value <= allowed[1]:
+        raise ValueError
+    return value
+
+
+def _every(value, allowed):
+    if 86400 % _number(value, allowed):
+        raise ValueError
+    return value
+
+
+def _text(value, most):
+    if not isinstance(value, str) or len(value) > most or any(ord(c) < 32 for c in value):
+        raise ValueError
+    return value
+
+
+def _choice(value, allowed):
+    if value not in allowed:
+        raise ValueError
+    return value
+
+
+def _name(value, most):
+    if not _text(value, most) or any(c not in _NAME_CHARS for c in value):
+        raise ValueError
+    return value
+
+
+def _names(value, most):
+    if not isinstance(value, list) or len(value) > most or len(set(value)) != len(value):
+        raise ValueError
+    return tuple(_name(v, 32) for v in value)
+
+
+def _host(value, most):
+    if not _text(value, most) or any(c in value for c in " /:@"):
+        raise ValueError
+    return value
+
+
+def _hosts(value, most):
+    if not isinstance(value, list) or len(value) > most:
+        raise ValueError
+    return tuple(_host(v, 253) for v in value)
+
+
+def _file(value, most):
+    if not _text(value, most) or value[0] == "/" or ".." in value:
+        raise ValueError
+    return value
+
+
+def _topic(value, most):
+    if not _text(value, most) or any(c in value for c in "+#") or value[0] in "/$" or value[-1] == "/":
+        raise ValueError
+    return value
+
+
+def _zone(value, most):
+    try:
+        return Zone(_text(value, most))
+    except ConfigError:
+        raise ValueError
+
+
+def _settings(value, _):
+    """(baud rate, data bits, parity, stop bits): parity None, 0 even, 1 odd, as machine.UART counts them."""
+    if value == "":
+        return value
+    if not isinstance(value, str) or len(value) < 7 or value[-4] != " " or not value[:-4].isdigit():
+        raise ValueError
+    baud, bits, parity, stop = int(value[:-4]), value[-3], value[-2], value[-1]
+    if not 300 <= baud <= 115200 or bits not in "78" or parity not in "NEO" or stop not in "12":
+        raise ValueError
+    return baud, int(bits), {"N": None, "E": 0, "O": 1}[parity], int(stop)
+
+
+parse_settings = _settings
+
+_CHECKS = {
+    "int": _number,
+    "every": _every,
+    "text": _text,
+    SECRET: _text,
+    "choice": _choice,
+    "name": _name,
+    "names": _names,
+    "host": _host,
+    "hosts": _hosts,
+    "file": _file,
+    "topic": _topic,
+    "zone": _zone,
+    "settings": _settings,
+}
+
+
+def says(kind, allowed):
+    """What a person is told is allowed: used in errors, and in README's table."""
+    if kind == "int":
+        return "a whole number %d..%d" % allowed
+    if kind == "every":
+        return "a whole number %d..%d that divides 86400" % allowed
+    if kind == "choice":
+        return "one of: " + ", ".join(allowed)
+    if kind == "zone":
+        return "a POSIX TZ string such as CST-8 or CET-1CEST,M3.5.0,M10.5.0/3"
+    if kind == "settings":
+        return "baud rate 300..115200, data bits, parity, stop bits, such as 9600 8N1"
+    forms = {
+        "name": "1..%d of A-Z a-z 0-9 _ -",
+        "names": "a list of at most %d names, none twice",
+        "text": "text of at most %d characters",
+        SECRET: "text of at most %d characters",
+        "host": "a host name or address of at most %d characters, without port",
+        "hosts": "a list of at most %d host names or addresses",
+        "file": "a file name of at most %d characters in the gateway's own folder",
+        "topic": "1..%d characters without + # and without / at either end",
+    }
+    return forms[kind] % allowed
+
+
+def settings_text(settings):
+    """'9600 8N1' of the tuple that parse_settings gives."""
+    baud, bits, parity, stop = settings
+    return "%d %d%s%d" % (baud, bits, "N" if parity is None else "EO"[parity], stop)
+
+
+def _text_of(config):
+    """The configuration as JSON in SCHEMA's order: a dict's own order is lost on a board."""
+    parts = ['"%s":%s' % (name, _section_text(name, getattr(config, name))) for name in ("gateway", "network")]
+    for name, _, _ in LISTS:
+        parts.append('"%s":[%s]' % (name, ",".join(_section_text(name, s) for s in getattr(config, name))))
+    return "{%s}" % ",".join(parts)
+
+
+def _section_text(name, section):
+    parts = []
+    for key, kind, _, _, _ in _rows_of(name):
+        value = getattr(section, key)
+        if kind is SECRET:
+            continue
+        if kind == "zone":
+            value = value.text
+        elif kind == "settings":
+            value = settings_text(value) if value else ""
+        elif isinstance(value, tuple):
+            value = list(value)
+        parts.append('"%s":%s' % (key, json.dumps(value)))
+    return "{%s}" % ",".join(parts)

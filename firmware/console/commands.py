@@ -1,0 +1,142 @@
+"""One table of commands: name -> (function, arguments, help, runs in safe mode).
+
+A function gets the gateway (or the safe one), its words and `say`, a coroutine that shows one line. What a person
+can mend is a CommandError, ConfigError or MeterError; the shell finds the words.
+"""
+
+import os
+
+from firmware import plan
+from firmware.clock import civil_of_day, day_of_civil
+from firmware.console import report
+from firmware.errors import CommandError, MeterError
+from firmware.protocols import record
+
+_CONFIG = "config.json"
+_SECRETS = "secrets.json"
+
+
+async def _help(_, words, say):
+    for name in sorted(COMMANDS):
+        _, arguments, text, _ = COMMANDS[name]
+        await say("%-30s %s" % ((name + " " + arguments).strip(), text))
+    await say("Ctrl-C stops the gateway and gives MicroPython's own prompt; Ctrl-D there starts it again.")
+
+
+async def _status(app, words, say):
+    for line in app.status_lines():
+        await say(line)
+
+
+async def _meters(app, words, say):
+    for line in app.report.meter_lines():
+        await say(line)
+
+
+async def _read(app, words, say):
+    for meter in app.meters:
+        if meter.name == _only(words, "METER"):
+            break
+    else:
+        raise CommandError("no meter %s; `meters` lists them" % words[0])
+    try:
+        values, _ = await meter.read()
+    except MeterError as error:
+        await say(refusal(meter, error))
+        return
+    for point, value in zip(meter.points, values):
+        await say(report.values_text((point,), (value,)))
+    await say("%d ms; not stored: stored readings are taken at their slots" % meter.reply_ms)
+
+
+def refusal(meter, error):
+    """What an exchange failed of, and what to look at, in one line."""
+    place = "meter %s (unit %d, %s, line %s)" % (meter.name, meter.section.unit, meter.settings_text, meter.section.line)
+    if error.cause == "refused":
+        return "%s refused: code %02X. Does its profile fit this model?" % (place, error.code)
+    if error.cause == "bad frame":
+        heard = " ".join("%02X" % byte for byte in error.args[0][:40])
+        return "%s: heard no good frame, but %s. Wrong settings, two meters with one unit, noise?" % (place, heard)
+    return "%s: heard nothing. Powered? A and B swapped? Right unit and settings?" % place
+
+
+async def _config(app, words, say):
+    if words == ["show"]:
+        await say(app.config.text if app.config else "no valid configuration in force")
+        await say("# secrets are not shown; configuration hash %s" % app.config.hash if app.config else "")
+    elif len(words) == 2 and words[0] in ("check", "load"):
+        found = plan.load(words[1], _SECRETS)
+        if words[0] == "load":
+            await _load(app, words[1], found.hash)
+        await say("%s is valid, hash %s%s" % (words[1], found.hash, "; `restart` takes it up" if words[0] == "load" else ""))
+    else:
+        raise CommandError("config show | config check FILE | config load FILE")
+
+
+async def _load(app, name, new_hash):
+    """Put a checked file in the place of the configuration: temporary file, then rename."""
+    with open(name) as source, open(_CONFIG + ".new", "w") as target:
+        target.write(source.read())
+    os.rename(_CONFIG + ".new", _CONFIG)
+    if app.log:
+        members = '"t":%d,"event":"change","by":"console","key":"config","old":"%s","new":"%s"'
+        app.log.event(members % (app.now_s(), app.config.hash, new_hash), record.CHANGE)
+
+
+async def _export(app, words, say):
+    zone = app.config.gateway.zone
+    first_s, last_s = 0, app.now_s()
+    if len(words) > 2:
+        raise CommandError("export [FROM [TO]], dates such as 2026-11-21; nothing: everything")
+    if words:
+        first_s = zone.midnight_s(_day(words[0]))
+        last_s = zone.midnight_s(_day(words[-1]) + 1) - 1
+    if len(words) == 1:
+        last_s = app.now_s()
+    for line in app.report.export_lines(first_s, last_s):
+        await say(line)
+
+
+def _day(word):
+    """The day number of 2026-11-21."""
+    parts = word.split("-")
+    if len(parts) == 3 and all(part.isdigit() and len(part) <= 4 for part in parts):
+        civil = tuple(int(part) for part in parts)
+        if 1 <= civil[1] <= 12 and civil_of_day(day_of_civil(*civil)) == civil:
+            return day_of_civil(*civil)
+    raise CommandError("not a date: %s; dates are written 2026-11-21" % word)
+
+
+async def _restart(app, words, say):
+    await say("restarting")
+    app.restart()
+
+
+def _only(words, name):
+    if len(words) != 1:
+        raise CommandError("one argument is needed: %s" % name)
+    return words[0]
+
+
+COMMANDS = {
+    "help": (_help, "", "this list", True),
+    "status": (_status, "", "the gateway at a glance: time, log, network, uplinks, lines", True),
+    "meters": (_meters, "", "every meter with its newest reading and its counts", False),
+    "read": (_read, "METER", "read a meter now and show its values", False),
+    "config": (_config, "show | check FILE | load FILE", "show it; check a file; check a file and put it in force", True),
+    "export": (_export, "[FROM [TO]]", "stored readings as CSV, times in UTC; dates are local days", False),
+    "restart": (_restart, "", "write down what is in memory and start anew", True),
+}
+
+
+async def run_command(app, line, say, safe):
+    """Run one typed line. CommandError if there is no such command, or not in safe mode."""
+    words = line.split()
+    if not words:
+        return
+    if words[0] not in COMMANDS:
+        raise CommandError("no command %s; `help` lists them" % words[0])
+    function, _, _, in_safe = COMMANDS[words[0]]
+    if safe and not in_safe:
+        raise CommandError("%s needs the gateway running; `status` says why it is not" % words[0])
+    await function(app, words[1:], say)

@@ -1,0 +1,109 @@
+"""A meter: a profile, its address and its line, read as one reading.
+
+The chosen points are merged into the fewest requests once, at start.
+"""
+
+import time
+
+from firmware.config import parse_settings, settings_text
+from firmware.errors import BadFrame, ConfigError, MeterRefused, NoReply
+from firmware.meters.profiles import PROFILES
+from firmware.protocols import modbus, record
+
+
+def plan_blocks(points, gap):
+    """[(first register, count, [index of point, ..]), ..] that cover points with the fewest requests.
+
+    points: rows of a profile. gap: how many registers nobody asked for may lie between two points of a block.
+    At most 125 registers a block."""
+    blocks = []
+    for index in sorted(range(len(points)), key=lambda i: points[i][1]):
+        first = points[index][1]
+        end = first + modbus.form_of(points[index][2])[0]
+        if blocks:
+            begin, count, members = blocks[-1]
+            if first <= begin + count + gap and end - begin <= modbus.MOST_REGISTERS:
+                blocks[-1] = (begin, max(count, end - begin), members + [index])
+                continue
+        blocks.append((first, end - first, [index]))
+    return blocks
+
+
+class Meter:
+    """Meter(config section, line). points: (name, unit, decimals, class) in the order of the values it reads.
+
+    ConfigError if profile or points do not exist; key names the section by `key`."""
+
+    def __init__(self, section, line, key="meter"):
+        if section.profile not in PROFILES:
+            raise ConfigError(key + ".profile", "one of: " + ", ".join(sorted(PROFILES)))
+        self.model, self.function, settings, gap, default, table = PROFILES[section.profile]
+        rows = {row[0]: row for row in table}
+        for name in section.points:
+            if name not in rows:
+                raise ConfigError(key + ".points", "of %s: %s" % (section.profile, ", ".join(row[0] for row in table)))
+        self.section = section
+        self.name = section.name
+        self.line = line
+        self.settings = section.settings or parse_settings(settings, None)
+        self.rows = tuple(rows[name] for name in section.points or default)
+        self.points = tuple((name, unit, decimals, klass) for name, _, _, unit, decimals, klass in self.rows)
+        self.steps = [1] * len(self.rows)
+        self.blocks = plan_blocks(self.rows, gap)
+        self.counts = {"readings": 0, "no_reply": 0, "bad_frame": 0, "refused": 0, "retries": 0}
+        self.reply_ms = 0
+        self._request = bytearray(modbus.REQUEST_BYTES)
+        self._reply = modbus.Reply()
+
+    @property
+    def settings_text(self):
+        return settings_text(self.settings)
+
+    async def read(self):
+        """(values, complete): scaled integers or None in the order of points; complete is False if some are missing.
+
+        A block the meter refuses costs only its own points. NoReply, BadFrame or MeterRefused if none came."""
+        values = [None] * len(self.rows)
+        refused = None
+        n_read = 0
+        for first, count, members in self.blocks:
+            try:
+                data = await self._read_block(first, count)
+            except MeterRefused as error:
+                self.counts["refused"] += 1
+                refused = error
+                continue
+            n_read += 1
+            for index in members:
+                values[index] = self._value(index, data, (self.rows[index][1] - first) * 2)
+        if not n_read:
+            raise refused
+        self.counts["readings"] += 1
+        return values, None not in values
+
+    async def _read_block(self, first, count):
+        section = self.section
+        for left in range(section.retries, -1, -1):
+            n = modbus.put_read(self._request, section.unit, self.function, first, count)
+            self._reply.start(section.unit, self.function, count)
+            begun_ms = time.ticks_ms()
+            try:
+                data = await self.line.exchange(self.settings, self._request, n, self._reply, section.timeout_ms)
+                self.reply_ms = time.ticks_diff(time.ticks_ms(), begun_ms)
+                return data
+            except (NoReply, BadFrame) as error:
+                self.counts["no_reply" if isinstance(error, NoReply) else "bad_frame"] += 1
+                if not left:
+                    raise
+                self.counts["retries"] += 1
+
+    def _value(self, index, data, offset):
+        _, _, form, _, decimals, _ = self.rows[index]
+        divide = modbus.form_of(form)[1]
+        bits = modbus.bits_of(data, offset)
+        self.steps[index] = modbus.step_of_f32(bits, decimals, divide)
+        return modbus.scaled_of_f32(bits, decimals, divide)
+
+    def names(self):
+        """record.MeterNames of this meter, as the log keeps it."""
+        return record.MeterNames(self.name, self.section.every_s, self.points)

@@ -1,0 +1,83 @@
+"""Whose turn it is on a line: readings at slots, misses with their cause. Nothing a meter does stops the others."""
+
+import asyncio
+
+from micropython import const
+
+from firmware.clock import slot_after, slot_at, slots_between
+from firmware.errors import MeterError, MeterRefused
+from firmware.protocols import record
+
+# A reading whose last byte came later than this after its slot says that it is late.
+_LATE_S = const(60)
+# The longest sleep, so that a clock that was set is noticed; and the sleep in the last second before a slot.
+_NAP_MS = const(500)
+_SHORT_NAP_MS = const(20)
+
+LINE_BUSY = "line busy"
+
+
+class Poll:
+    """Poll(line name, meters, log, zone, now_s): meters is a list of (index in the log, Meter).
+
+    due: index -> the slot due next, from log.resume. quality: bits set from outside, such as the clock's.
+    progress counts slots done; the watchdog watches it."""
+
+    def __init__(self, name, meters, log, zone, now_s):
+        self.name = name
+        self.log = log
+        self.zone = zone
+        self.now_s = now_s
+        self.progress = 0
+        self.quality = lambda: 0
+        self.due = {}
+        self._meters = meters
+        self._fresh = {index for index, _ in meters}
+
+    def start(self, due):
+        """due: the list that log.resume gave, by index in the log."""
+        self.due = {index: due[index] for index, _ in self._meters}
+
+    async def run_poll(self):
+        """Read every meter at its slots, for ever. The earliest slot first; at equal slots in configured order."""
+        while True:
+            index, meter = min(self._meters, key=lambda pair: (self.due[pair[0]], pair[0]))
+            slot_s = self.due[index]
+            wait_s = slot_s - self.now_s()
+            if wait_s > 0:
+                await asyncio.sleep_ms(_NAP_MS if wait_s > 1 else _SHORT_NAP_MS)
+                self.progress += 1
+                continue
+            slot_s = self._skip_passed(index, meter, slot_s)
+            await self._read(index, meter, slot_s)
+            self.due[index] = slot_after(self.zone, meter.section.every_s, slot_s)
+            self.progress += 1
+            # Lets the other tasks run where reading never had to wait.
+            await asyncio.sleep_ms(0)
+
+    def _skip_passed(self, index, meter, slot_s):
+        """The newest slot that is due; those before it passed while the line was busy with others."""
+        every_s = meter.section.every_s
+        newest_s = slot_at(self.zone, every_s, self.now_s())
+        n = slots_between(self.zone, every_s, slot_s, newest_s - 1)
+        if n:
+            self.log.missed(index, slot_s, slot_at(self.zone, every_s, newest_s - 1), n, LINE_BUSY)
+        return max(slot_s, newest_s)
+
+    async def _read(self, index, meter, slot_s):
+        try:
+            values, complete = await meter.read()
+        except MeterError as error:
+            code = " %02X" % error.code if isinstance(error, MeterRefused) else ""
+            self.log.miss(index, slot_s, error.cause + code)
+            return
+        at_s = self.now_s()
+        quality = self.quality()
+        if at_s - slot_s > _LATE_S:
+            quality |= record.Q_LATE
+        if not complete:
+            quality |= record.Q_INCOMPLETE
+        if index in self._fresh:
+            self._fresh.discard(index)
+            quality |= record.Q_FIRST
+        self.log.reading(index, slot_s, at_s, quality, values)

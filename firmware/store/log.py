@@ -1,0 +1,208 @@
+"""What the gateway writes: readings, misses, days and events, in one log on the ring.
+
+It keeps what the log knows of each meter (names, last slot, next day) in the heading of every block, so that
+after a start only the newest blocks and the open day are read again.
+"""
+
+from micropython import const
+
+from firmware.clock import slot_after, slot_at, slots_between
+from firmware.errors import RecordError
+from firmware.protocols import record
+from firmware.store.days import Days
+
+# The first slot of a span of misses is written at once; further ones are gathered for so long.
+_SPAN_S = const(3600)
+
+# After a start a slot that passed at most so long ago (and at most half an interval) is read late, not given up.
+_CATCH_UP_S = const(60)
+
+NOT_RUNNING = "not running"
+
+
+class Log:
+    """Log(ring, zone, config_hash, meters): meters is a list of record.MeterNames in the configuration's order.
+
+    open() mounts the ring; then reading, miss and event append. appended: called after each record, or None."""
+
+    def __init__(self, ring, zone, config_hash, meters):
+        self.ring = ring
+        self.zone = zone
+        self.meters = meters
+        self.counts = {}
+        self.latest = {}
+        self.appended = None
+        self._spans = {}
+        self._days = Days(zone, config_hash, self._put_day)
+        ring.heading = self._heading
+
+    def _heading(self):
+        return [(record.NAMES, record.put_names(i, meter)) for i, meter in enumerate(self.meters)]
+
+    # -- start ----------------------------------------------------------------------------------------------
+
+    def open(self):
+        """Mount the ring and take up the open day of every meter. True if the ring was formatted."""
+        if self.ring.mount():
+            return True
+        known = self._known()
+        for meter in self.meters:
+            old = known.get(meter.name)
+            if old:
+                meter.last_slot_s, meter.next_day = old.last_slot_s, old.next_day
+        self._refold()
+        for kind, note in self._heading():
+            self.ring.note(kind, note)
+        return False
+
+    def _known(self):
+        """name -> MeterNames as the newest records left them."""
+        known = {}
+        decoder = record.Decoder()
+        for found in self._decoded(self.ring.reader(self.ring.next_seq - 1), decoder):
+            for meter in decoder.meters.values():
+                known[meter.name] = meter
+            self._follow(known, found)
+        return known
+
+    @staticmethod
+    def _follow(known, found):
+        """Carry a meter's last slot and next day on by one record."""
+        meter = known.get(found.meter) if found.kind in (record.READING, record.MISS, record.DAY) else None
+        if meter is None:
+            return
+        if found.kind == record.DAY:
+            meter.next_day = found.day + 1
+        else:
+            meter.last_slot_s = found.slot_s if found.kind == record.READING else found.end_s
+
+    @staticmethod
+    def _decoded(reader, decoder):
+        for kind, _, payload_ in reader:
+            try:
+                found = decoder.decode(kind, payload_)
+            except RecordError:
+                continue
+            if found is not None:
+                yield found
+
+    def _refold(self):
+        """Fold the records since the oldest open day again, and write the summaries that a cut left unwritten."""
+        starts = [self.zone.midnight_s(m.next_day) for m in self.meters if m.next_day]
+        starts += [
+            self.zone.midnight_s(self.zone.day_of(m.last_slot_s)) for m in self.meters if m.last_slot_s and not m.next_day
+        ]
+        if not starts:
+            return
+        by_name = {meter.name: meter for meter in self.meters}
+        unwritten = {}
+        emit = self._days.emit
+        self._days.emit = lambda meter, day, members: unwritten.update({(meter.name, day): members})
+        for found in self._decoded(self.ring.reader_at(min(starts)), record.Decoder()):
+            if found.kind == record.DAY:
+                unwritten.pop((found.meter, found.day), None)
+            elif found.kind in (record.READING, record.MISS) and found.meter in by_name:
+                self._refold_one(by_name[found.meter], found)
+        self._days.emit = emit
+        for name, day in sorted(unwritten):
+            self._put_day(by_name[name], day, unwritten[name, day])
+
+    def _refold_one(self, meter, found):
+        if found.kind == record.READING:
+            # A reading made under another configuration may have other points: only those that are the same count.
+            values = dict(zip(found.points, found.values))
+            found.points, found.values = meter.points, [values.get(point) for point in meter.points]
+            self.latest[meter.name] = found
+        self._days.add(meter, found)
+
+    def resume(self, now_s):
+        """The slot each meter is due for next; slots that passed while the gateway was not running become misses.
+
+        A slot that has only just passed is still due: it will be read late. Call once, when the time is known."""
+        due = []
+        for index, meter in enumerate(self.meters):
+            slot_s = slot_at(self.zone, meter.every_s, now_s)
+            if now_s - slot_s > min(_CATCH_UP_S, meter.every_s // 2) or slot_s <= meter.last_slot_s:
+                slot_s = slot_after(self.zone, meter.every_s, max(slot_s, meter.last_slot_s))
+            due.append(slot_s)
+            if meter.last_slot_s:
+                first_s = slot_after(self.zone, meter.every_s, meter.last_slot_s)
+                n = slots_between(self.zone, meter.every_s, first_s, slot_s - 1)
+                if n:
+                    self._put_miss(index, first_s, slot_at(self.zone, meter.every_s, slot_s - 1), n, NOT_RUNNING)
+        return due
+
+    # -- records --------------------------------------------------------------------------------------------
+
+    def reading(self, index, slot_s, at_s, quality, values):
+        """Store one reading of meter number index; values: scaled integers or None. Returns its seq."""
+        self._end_span(index)
+        meter = self.meters[index]
+        seq = self._append(record.READING, record.put_reading(index, slot_s, at_s, quality, values))
+        meter.last_slot_s = slot_s
+        found = record.Reading(meter.name, meter.points, slot_s, at_s, quality, values)
+        self.latest[meter.name] = found
+        self._days.add(meter, found)
+        return seq
+
+    def miss(self, index, slot_s, cause):
+        """Store that a slot brought no reading. The first is written at once, further ones as spans of an hour."""
+        meter = self.meters[index]
+        span = self._spans.get(index)
+        midnight = slot_s == self.zone.midnight_s(self.zone.day_of(slot_s))
+        if span and (span[3] != cause or midnight):
+            self._end_span(index)
+            span = None
+        if span is None:
+            self._put_miss(index, slot_s, slot_s, 1, cause)
+            self._spans[index] = (0, slot_s, 0, cause)
+            return
+        first_s, _, n, _ = span
+        first_s = first_s if n else slot_s
+        self._spans[index] = (first_s, slot_s, n + 1, cause)
+        meter.last_slot_s = slot_s
+        if slot_s - first_s + meter.every_s >= _SPAN_S:
+            self._write_span(index)
+
+    def missed(self, index, first_s, last_s, n, cause):
+        """Store a span of n slots without a reading as one record."""
+        self._end_span(index)
+        self._put_miss(index, first_s, last_s, n, cause)
+
+    def _write_span(self, index):
+        first_s, last_s, n, cause = self._spans[index]
+        if n:
+            self._spans[index] = (0, last_s, 0, cause)
+            self._put_miss(index, first_s, last_s, n, cause)
+
+    def _end_span(self, index):
+        if index in self._spans:
+            self._write_span(index)
+            del self._spans[index]
+
+    def close(self):
+        """Write down what is gathered: before a wanted stop."""
+        for index in list(self._spans):
+            self._end_span(index)
+        self.ring.save_cursors(force=True)
+
+    def event(self, members, kind=record.EVENT):
+        """Store an event; members: its JSON members without braces. Returns its seq."""
+        return self._append(kind, members.encode())
+
+    def _put_miss(self, index, first_s, last_s, n, cause):
+        meter = self.meters[index]
+        self._append(record.MISS, record.put_miss(index, first_s, last_s, n, cause))
+        meter.last_slot_s = last_s
+        self._days.add(meter, record.Miss(meter.name, first_s, last_s, n, cause))
+
+    def _put_day(self, meter, day, members):
+        self._append(record.DAY, record.put_day(self.meters.index(meter), day, members))
+        meter.next_day = day + 1
+
+    def _append(self, kind, data):
+        seq = self.ring.append(kind, data)
+        self.counts[kind] = self.counts.get(kind, 0) + 1
+        if self.appended:
+            self.appended()
+        return seq

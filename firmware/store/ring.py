@@ -1,0 +1,359 @@
+"""The flash ring: records in order, on a block device, each checked by CRC; the oldest are overwritten.
+
+SPEC.md, "Flash", gives every byte. No byte is programmed twice and blocks are erased in turn. After a cut at most
+the record being written is gone: a block that ends in torn bytes is left as it is, and the next one is opened.
+"""
+
+import binascii
+import os
+import struct
+from array import array
+
+from micropython import const
+
+from firmware.errors import StoreError
+from firmware.protocols import record
+
+_MAGIC = b"MGr1"
+_HEADER = "<4sIIIII"  # magic, generation, log, first seq, opened_s, crc32 of the 20 bytes before
+_HEADER_BYTES = const(24)
+_FRAME = "<HBII"  # payload bytes, kind, seq (0 for notes), crc32
+_FRAME_BYTES = const(11)
+_PLACE = "<IHHBI"  # what the crc covers before the payload: generation, offset, payload bytes, kind, seq
+_ERASED = const(0xFFFF)
+_UNUSED = const(0xFFFFFFFF)
+_LEAST_BLOCKS = const(4)
+
+# The heading of a block (names, cursors) and one record always fit into a block together.
+MOST_HEADING_BYTES = const(1400)
+MOST_PAYLOAD_BYTES = const(2600)
+
+# A cursor is written when so many records or seconds have gone since it was: the most that is sent twice after a cut.
+_CURSOR_RECORDS = const(64)
+_CURSOR_S = const(60)
+
+# Block-device protocol, ioctl operations.
+_BLOCK_COUNT = const(4)
+_BLOCK_SIZE = const(5)
+_BLOCK_ERASE = const(6)
+
+
+class Ring:
+    """Ring(device, now_s): device as MicroPython's extended block protocol, now_s() in Unix seconds.
+
+    mount() first. heading: set by the owner, called at each new block: a list of (kind, payload) notes that make
+    the block readable by itself. StoreError if the device cannot hold a ring."""
+
+    def __init__(self, device, now_s):
+        self.device = device
+        self.now_s = now_s
+        self.heading = list
+        self.n_blocks = device.ioctl(_BLOCK_COUNT, 0)
+        self.block_bytes = device.ioctl(_BLOCK_SIZE, 0)
+        if self.n_blocks < _LEAST_BLOCKS or self.block_bytes < 4096:
+            raise StoreError("the ring needs at least %d blocks of 4096 bytes" % _LEAST_BLOCKS)
+        self.starts = array("I", (_UNUSED for _ in range(self.n_blocks)))
+        self.opened = array("I", (0 for _ in range(self.n_blocks)))
+        self.log = ""
+        self.next_seq = 1
+        self.cursors = {}
+        self.erases = 0
+        self.erases_waited = 0
+        self.programmed_bytes = 0
+        self.torn = 0
+        self._block = -1
+        self._generation = 0
+        self._offset = 0
+        self._spare_erased = False
+        self._saved = {}
+        self._unsaved_s = 0
+
+    # -- mounting -------------------------------------------------------------------------------------------
+
+    def mount(self):
+        """Find the newest block and the end of its records; format if there is no ring. True if it was formatted.
+
+        Reads every block's header and the two newest blocks."""
+        header = bytearray(_HEADER_BYTES)
+        newest = None
+        logs = []
+        for block in range(self.n_blocks):
+            self.device.readblocks(block, header, 0)
+            fields = _header_of(header)
+            logs.append(fields and fields[1])
+            if fields:
+                self.starts[block] = fields[2]
+                self.opened[block] = fields[3]
+                if newest is None or fields[0] > newest[0]:
+                    newest = (fields[0], fields[1], block)
+        if newest is None:
+            self._format()
+            return True
+        self._generation, log, self._block = newest
+        self.log = "%08x" % log
+        for block in range(self.n_blocks):
+            if logs[block] != log:
+                self.starts[block] = _UNUSED
+        self._replay()
+        return False
+
+    def _format(self):
+        self.log = "%08x" % struct.unpack("<I", os.urandom(4))[0]
+        self._open_block()
+
+    def _replay(self):
+        """Take next_seq, cursors and the end of the records from the two newest blocks."""
+        self.next_seq = self.starts[self._block]
+        previous = (self._block - 1) % self.n_blocks
+        for block in (previous, self._block):
+            if self.starts[block] == _UNUSED or self.starts[block] > self.starts[self._block]:
+                continue
+            reader = Reader(self, block, stop_after=block)
+            for kind, seq, payload in reader:
+                if kind == record.CURSORS:
+                    self.cursors.update(record.cursors_of(payload))
+                elif seq:
+                    self.next_seq = seq + 1
+        self._offset = reader.offset
+        if not self._erased_from(reader.offset):
+            self.torn += 1
+            self._offset = self.block_bytes
+        self._saved = dict(self.cursors)
+
+    def _erased_from(self, offset):
+        rest = bytearray(self.block_bytes - offset)
+        self.device.readblocks(self._block, rest, offset)
+        return rest == b"\xff" * len(rest)
+
+    # -- writing --------------------------------------------------------------------------------------------
+
+    def append(self, kind, payload):
+        """Store one record and return its seq. When it returns, the record survives a cut.
+
+        StoreError if it is larger than MOST_PAYLOAD_BYTES; OSError from the device."""
+        if len(payload) > MOST_PAYLOAD_BYTES:
+            raise StoreError("record of %d bytes" % len(payload))
+        self._make_room(len(payload))
+        seq = self.next_seq
+        self._put(kind, seq, payload)
+        self.next_seq = seq + 1
+        return seq
+
+    def note(self, kind, payload):
+        """Store a note: a record without seq that is not sent."""
+        self._make_room(len(payload))
+        self._put(kind, 0, payload)
+
+    @property
+    def needs_erase(self):
+        """True until the block that comes next is erased."""
+        return not self._spare_erased
+
+    def prepare(self):
+        """Erase the block that comes next, if that is not done yet; True if it was. Blocks for the erase (60 ms).
+
+        To be called when no meter is answering; without it append has to wait for the erase itself."""
+        if not self.needs_erase:
+            return False
+        block = (self._block + 1) % self.n_blocks
+        self.starts[block] = _UNUSED
+        self.device.ioctl(_BLOCK_ERASE, block)
+        self.erases += 1
+        self._spare_erased = True
+        return True
+
+    def _make_room(self, n):
+        if self._offset + _FRAME_BYTES + n > self.block_bytes:
+            self._open_block()
+
+    def _open_block(self):
+        """Go on to the next block: header, then the owner's heading and the cursors."""
+        if self.prepare():
+            self.erases_waited += 1
+        self._spare_erased = False
+        self._block = (self._block + 1) % self.n_blocks
+        self._generation += 1
+        opened_s = self.now_s() & 0xFFFFFFFF
+        header = bytearray(_HEADER_BYTES)
+        struct.pack_into(_HEADER, header, 0, _MAGIC, self._generation, int(self.log, 16), self.next_seq, opened_s, 0)
+        struct.pack_into("<I", header, 20, binascii.crc32(memoryview(header)[:20]))
+        self._program(0, header)
+        self.starts[self._block] = self.next_seq
+        self.opened[self._block] = opened_s
+        self._offset = _HEADER_BYTES
+        for kind, payload in self.heading():
+            self._put(kind, 0, payload)
+        if self.cursors:
+            self._put(record.CURSORS, 0, record.put_cursors(self.cursors))
+            self._saved = dict(self.cursors)
+
+    def _put(self, kind, seq, payload):
+        frame = bytearray(_FRAME_BYTES + len(payload))
+        frame[_FRAME_BYTES:] = payload
+        crc = self.crc_of(self._generation, self._offset, kind, seq, payload)
+        struct.pack_into(_FRAME, frame, 0, len(payload), kind, seq, crc)
+        self._program(self._offset, frame)
+        self._offset += len(frame)
+
+    def _program(self, offset, data):
+        self.device.writeblocks(self._block, data, offset)
+        self.programmed_bytes += len(data)
+
+    @staticmethod
+    def crc_of(generation, offset, kind, seq, payload):
+        """The check of a record: it holds only in this place of this life of the block."""
+        return binascii.crc32(payload, binascii.crc32(struct.pack(_PLACE, generation, offset, len(payload), kind, seq)))
+
+    # -- reading --------------------------------------------------------------------------------------------
+
+    @property
+    def first_seq(self):
+        """The oldest seq still held; next_seq if there is none."""
+        return self.starts[self.oldest()]
+
+    def oldest(self):
+        """Number of the oldest block."""
+        block = self._block
+        for _ in range(self.n_blocks):
+            block = (block + 1) % self.n_blocks
+            if self.starts[block] != _UNUSED:
+                return block
+        return self._block
+
+    def is_newest(self, block):
+        return block == self._block
+
+    def after(self, block):
+        """The block that was opened after this one; the newest has none: itself."""
+        while block != self._block:
+            block = (block + 1) % self.n_blocks
+            if self.starts[block] != _UNUSED:
+                break
+        return block
+
+    def reader(self, seq):
+        """Reader of all records from the block that holds seq, or from the oldest if it is gone."""
+        return Reader(self, self._last_block(lambda block: self.starts[block] <= seq))
+
+    def reader_at(self, at_s):
+        """Reader from the last block that was opened at or before at_s, or from the oldest."""
+        return Reader(self, self._last_block(lambda block: self.opened[block] <= at_s))
+
+    def _last_block(self, fits):
+        found = block = self.oldest()
+        while True:
+            if fits(block):
+                found = block
+            if block == self._block:
+                return found
+            block = self.after(block)
+
+    @property
+    def used_blocks(self):
+        return sum(1 for start in self.starts if start != _UNUSED)
+
+    # -- consumers ------------------------------------------------------------------------------------------
+
+    def cursor(self, consumer):
+        """The last seq the consumer has acknowledged; 0: none."""
+        return self.cursors.get(consumer, 0)
+
+    def acknowledge(self, consumer, seq):
+        """Move a consumer's cursor. It becomes durable by save_cursors, within 64 records or 60 s."""
+        if self.cursors == self._saved:
+            self._unsaved_s = self.now_s()
+        self.cursors[consumer] = seq
+        if seq - self._saved.get(consumer, 0) >= _CURSOR_RECORDS:
+            self.save_cursors()
+
+    def save_cursors(self, force=False):
+        """Write the cursors down if they are due, or if force. True if they were written."""
+        if self.cursors == self._saved:
+            return False
+        # A clock that stepped back would put it off for long: any distance beyond the bound counts.
+        if not force and abs(self.now_s() - self._unsaved_s) < _CURSOR_S:
+            recent = all(seq - self._saved.get(name, 0) < _CURSOR_RECORDS for name, seq in self.cursors.items())
+            if recent:
+                return False
+        saved = dict(self.cursors)
+        self.note(record.CURSORS, record.put_cursors(saved))
+        self._saved = saved
+        return True
+
+    def keep_consumers(self, names):
+        """Forget the cursors of consumers that are no longer configured."""
+        for name in list(self.cursors):
+            if name not in names:
+                del self.cursors[name]
+
+
+class Reader:
+    """Iterates over (kind, seq, payload) from the first record of a block on, notes included.
+
+    It ends when it has caught up, and goes on when more was appended: call next() again. If its block is
+    overwritten it goes on with the oldest. Bytes that fail their check end a block: whoever reads sees the gap in
+    the seqs."""
+
+    def __init__(self, ring, block, stop_after=None):
+        self.ring = ring
+        self.offset = _HEADER_BYTES
+        self._stop_after = stop_after
+        self._head = bytearray(_FRAME_BYTES)
+        self._enter(block)
+
+    def _enter(self, block):
+        header = bytearray(_HEADER_BYTES)
+        self.ring.device.readblocks(block, header, 0)
+        fields = _header_of(header)
+        self._block = block
+        self._start = self.ring.starts[block]
+        self._generation = fields[0] if fields else 0
+        self.offset = _HEADER_BYTES
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        found = self.next()
+        if found is None:
+            raise StopIteration
+        return found
+
+    def next(self):
+        """The next (kind, seq, payload), or None at the end."""
+        ring = self.ring
+        while True:
+            if ring.starts[self._block] != self._start:
+                self._enter(ring.oldest())
+            found = self._read()
+            if found is not None:
+                return found
+            if self._block == self._stop_after or ring.is_newest(self._block):
+                return None
+            self._enter(ring.after(self._block))
+
+    def _read(self):
+        """The record at the offset, or None if none stands there."""
+        ring, offset, head = self.ring, self.offset, self._head
+        if offset + _FRAME_BYTES > ring.block_bytes:
+            return None
+        ring.device.readblocks(self._block, head, offset)
+        n, kind, seq, crc = struct.unpack(_FRAME, head)
+        if n == _ERASED and kind == 0xFF:
+            return None
+        payload = None
+        if offset + _FRAME_BYTES + n <= ring.block_bytes:
+            payload = bytearray(n)
+            ring.device.readblocks(self._block, payload, offset + _FRAME_BYTES)
+        if payload is None or crc != ring.crc_of(self._generation, offset, kind, seq, payload):
+            return None
+        self.offset = offset + _FRAME_BYTES + n
+        return kind, seq, payload
+
+
+def _header_of(header):
+    """(generation, log, first seq, opened_s), or None if these bytes are no header."""
+    magic, generation, log, first_seq, opened_s, crc = struct.unpack(_HEADER, header)
+    if magic != _MAGIC or crc != binascii.crc32(memoryview(header)[:20]):
+        return None
+    return generation, log, first_seq, opened_s

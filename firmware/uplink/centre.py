@@ -1,0 +1,172 @@
+"""One data centre: connects, sends, and when anything fails counts the cause, waits, and connects again."""
+
+import asyncio
+import os
+import time
+
+from micropython import const
+
+from firmware.errors import LinkDown
+from firmware.protocols import payload
+from firmware.uplink.outbox import Outbox
+from firmware.uplink.session import Codec, Session
+
+_FIRST_WAIT_MS = const(1000)
+_LONGEST_WAIT_MS = const(300000)
+_PUBACK_MS = const(20000)
+_HEALTH_MS = const(300000)
+_NAP_S = const(1)
+# Causes counted one by one; further ones share a row.
+_MOST_CAUSES = const(24)
+
+
+def wait_of(n_failures, random_byte):
+    """Milliseconds before attempt n_failures + 1: doubling from 1 s to 5 min, of which a random half is taken off."""
+    wait_ms = min(_FIRST_WAIT_MS << min(n_failures - 1, 16), _LONGEST_WAIT_MS)
+    return wait_ms // 2 + wait_ms // 2 * random_byte // 255
+
+
+class Centre:
+    """Centre(section, gateway, link, names, log, texts): section is one of config.uplinks.
+
+    texts: an object with status(online), points(), health() -> JSON text, and points_version, which counts up when
+    points() has changed. connected, failures {cause: n}, last_failure are for the reports."""
+
+    def __init__(self, section, gateway, link, names, log, texts):
+        self.name = section.name
+        self.connected = False
+        self.n_sessions = 0
+        self.failures = {}
+        self.last_failure = ""
+        self.progress = 0
+        self._section = section
+        self._link = link
+        self._names = names
+        self._texts = texts
+        self._log = log
+        self._n_failed = 0
+        self._wake = asyncio.Event()
+        self._root = "%s/%s/" % (section.prefix, gateway)
+        self.outbox = Outbox(log, gateway, section.name, section.message_bytes, self._tell_lost)
+        self._gateway = gateway
+
+    def wake(self):
+        """Something was stored, or something happened to the session."""
+        self._wake.set()
+
+    def _tell_lost(self, first_seq, n):
+        pairs = (("uplink", self.name), ("first", first_seq), ("n", n))
+        self._log.event('"event":"data_lost",' + payload.obj(*((k, payload.text(v)) for k, v in pairs))[1:-1])
+
+    async def run_centre(self):
+        """Keep a session up for ever."""
+        while True:
+            self.progress += 1
+            if not self._link.is_up:
+                await asyncio.sleep_ms(500)
+                continue
+            session = None
+            try:
+                self._wake.clear()
+                session = Session(self._codec(), self.outbox.acknowledged, self.wake)
+                await self._serve(session)
+            except LinkDown as error:
+                self._count(error)
+            finally:
+                self.connected = False
+                if session:
+                    await session.close()
+            await self._back_off()
+
+    def _codec(self):
+        section = self._section
+        will = ((self._root + "status").encode(), self._texts.status(False).encode())
+        return Codec(self._gateway, section.user, section.password, section.keepalive_s, will)
+
+    def _count(self, error):
+        cause = "%s: %s" % (error.stage, error.cause)
+        self.last_failure = cause
+        if cause not in self.failures and len(self.failures) >= _MOST_CAUSES:
+            cause = "other"
+        self.failures[cause] = self.failures.get(cause, 0) + 1
+        self._n_failed += 1
+        self._names.forget(self._section.host)
+
+    async def _back_off(self):
+        wait_ms = wait_of(max(1, self._n_failed), os.urandom(1)[0])
+        begun_ms = time.ticks_ms()
+        while time.ticks_diff(time.ticks_ms(), begun_ms) < wait_ms:
+            self.progress += 1
+            await asyncio.sleep_ms(min(1000, wait_ms))
+
+    def _ca(self):
+        try:
+            with open(self._section.ca, "rb") as file:
+                return file.read()
+        except OSError:
+            raise LinkDown("tls", "no CA file %s" % self._section.ca)
+
+    async def _serve(self, session):
+        """One session until it fails: LinkDown always, since nobody ends it otherwise."""
+        section = self._section
+        ca = self._ca()
+        address = await self._names.resolve(section.host)
+        await session.open(address, section.port, section.host, ca)
+        self.outbox.restart()
+        self.connected = True
+        self.n_sessions += 1
+        await self._retain(session, "status", self._texts.status(True))
+        points_version = health_ms = None
+        spoken_ms = time.ticks_ms()
+        while True:
+            self.progress += 1
+            self._check(session)
+            now_ms = time.ticks_ms()
+            if points_version != self._texts.points_version:
+                points_version = self._texts.points_version
+                await self._retain(session, "points", self._texts.points())
+            elif health_ms is None or time.ticks_diff(now_ms, health_ms) > _HEALTH_MS:
+                health_ms = now_ms
+                await self._retain(session, "health", self._texts.health())
+            elif await self._send_next(session):
+                self._n_failed = 0
+            elif time.ticks_diff(now_ms, spoken_ms) > section.keepalive_s * 500:
+                await session.ping()
+            else:
+                await self._sleep()
+                continue
+            spoken_ms = time.ticks_ms()
+
+    def _check(self, session):
+        if session.failed:
+            raise session.failed
+        if self.outbox.waiting_ms() > _PUBACK_MS:
+            raise LinkDown("puback", "no answer in %d s" % (_PUBACK_MS // 1000))
+        if session.n_unanswered_pings > 1:
+            raise LinkDown("ping", "no answer")
+        if not self._link.is_up:
+            raise LinkDown("network", "down")
+
+    async def _retain(self, session, topic, text):
+        await self._publish(session, topic, text, 0, retain=True)
+
+    async def _send_next(self, session):
+        """Send the next message of the ring if there is one and the window has room."""
+        message = self.outbox.next_message() if self.outbox.has_room() else None
+        if message is None:
+            return False
+        await self._publish(session, *message)
+        return True
+
+    async def _publish(self, session, topic, text, last_seq, retain=False):
+        packet_id = session.next_packet_id()
+        self.outbox.sent(packet_id, last_seq)
+        await session.publish(packet_id, (self._root + topic).encode(), text.encode(), retain)
+
+    async def _sleep(self):
+        try:
+            await asyncio.wait_for(self._wake.wait(), _NAP_S)
+        except TimeoutError:
+            # Only a look at the deadlines is due.
+            return
+        self._wake.clear()

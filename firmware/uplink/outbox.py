@@ -1,0 +1,119 @@
+"""The ring as messages for one data centre, and its acknowledgements as a cursor in the ring.
+
+Data waits in flash: an outbox may be thrown away at any time and begins again behind the cursor.
+"""
+
+import time
+
+from micropython import const
+
+from firmware.errors import RecordError
+from firmware.protocols import payload, record
+
+# Publishes in flight: enough to hide the round trip, few enough for a small heap.
+_WINDOW = const(4)
+# What a readings message holds beside its elements.
+_FRAME_BYTES = const(96)
+
+
+class Outbox:
+    """Outbox(log, gateway, consumer, message_bytes): consumer names the cursor; log is store.log.Log.
+
+    lost(first seq, n) is called when records were overwritten or damaged before they were sent."""
+
+    def __init__(self, log, gateway, consumer, message_bytes, lost):
+        self._ring = log.ring
+        self._gateway = gateway
+        self._consumer = consumer
+        self._message_bytes = message_bytes
+        self._lost = lost
+        self.n_lost = 0
+        self.n_unreadable = 0
+        self.n_messages = 0
+        self.restart()
+
+    def restart(self):
+        """Begin behind the cursor again; nothing is in flight."""
+        self._read_seq = self._ring.cursor(self._consumer)
+        self._reader = self._ring.reader(self._read_seq + 1)
+        self._decoder = record.Decoder()
+        self._held = None
+        self._flight = []
+
+    @property
+    def backlog(self):
+        """Records stored and not acknowledged."""
+        return self._ring.next_seq - 1 - self._ring.cursor(self._consumer)
+
+    def has_room(self):
+        return len(self._flight) < _WINDOW
+
+    def waiting_ms(self):
+        """How long the oldest message in flight has been waiting for its acknowledgement; 0: none is."""
+        return time.ticks_diff(time.ticks_ms(), self._flight[0][2]) if self._flight else 0
+
+    def next_message(self):
+        """(kind of topic, message, last seq) of what comes next, or None. Order is the log's."""
+        elements = []
+        n_bytes = _FRAME_BYTES
+        last = 0
+        while True:
+            found = self._held or self._next_record()
+            self._held = None
+            if found is None:
+                break
+            seq, item = found
+            if item.kind in (record.READING, record.MISS):
+                element = payload.reading(seq, item) if item.kind == record.READING else payload.miss(seq, item)
+                if elements and n_bytes + len(element) > self._message_bytes:
+                    self._held = found
+                    break
+                elements.append(element)
+                n_bytes += len(element) + 1
+                last = seq
+                continue
+            if elements:
+                self._held = found
+                break
+            topic = "daily" if item.kind == record.DAY else "event"
+            return topic, payload.single(self._gateway, self._ring.log, seq, item.members), seq
+        if not elements:
+            return None
+        return "readings", payload.readings(self._gateway, self._ring.log, elements), last
+
+    def _next_record(self):
+        """(seq, decoded record) behind the last one read, or None at the end of the log."""
+        while True:
+            found = self._reader.next()
+            if found is None:
+                return None
+            kind, seq, data = found
+            if seq and seq <= self._read_seq:
+                continue
+            try:
+                item = self._decoder.decode(kind, data)
+            except RecordError:
+                self.n_unreadable += 1
+                item = None
+            if seq:
+                if seq > self._read_seq + 1:
+                    self.n_lost += seq - self._read_seq - 1
+                    self._lost(self._read_seq + 1, seq - self._read_seq - 1)
+                self._read_seq = seq
+                if item is not None:
+                    return seq, item
+
+    def sent(self, packet_id, last_seq):
+        """A message up to last_seq is under way; last_seq 0 for one that is not from the ring."""
+        self._flight.append([packet_id, last_seq, time.ticks_ms(), False])
+        self.n_messages += 1
+
+    def acknowledged(self, packet_id):
+        """A PUBACK came. The cursor moves over everything acknowledged without a hole before it."""
+        for entry in self._flight:
+            if entry[0] == packet_id:
+                entry[3] = True
+        while self._flight and self._flight[0][3]:
+            seq = self._flight.pop(0)[1]
+            if seq:
+                self._ring.acknowledge(self._consumer, seq)

@@ -1,0 +1,69 @@
+"""The board's clock: set from NTP servers, and what it is worth."""
+
+import asyncio
+import os
+
+from micropython import const
+
+from firmware.clock import is_known
+from firmware.errors import LinkDown
+from firmware.uplink import sntp
+
+# A synchronised clock is compared so often; one that is not, more often.
+_EVERY_S = const(3600)
+_RETRY_S = const(30)
+# Smaller differences are left alone: an answer's second is rounded.
+_STEP_S = const(2)
+
+
+class TimeKeeper:
+    """TimeKeeper(servers, names, link, now_s, set_clock, kept, stepped).
+
+    servers: config.network.ntp. set_clock(at_s) sets the board's clock; kept: True if something else keeps it right.
+    stepped(from_s, to_s) is called after a step. source: kept, ntp, board (a clock that only goes on) or none."""
+
+    def __init__(self, servers, names, link, now_s, set_clock, kept, stepped):
+        self.n_failures = 0
+        self.last_failure = ""
+        self.set_s = 0
+        self._servers = servers
+        self._names = names
+        self._link = link
+        self._now_s = now_s
+        self._set_clock = set_clock
+        self._kept = kept
+        self._stepped = stepped
+
+    @property
+    def source(self):
+        if self.set_s:
+            return "ntp"
+        if self._kept:
+            return "kept"
+        return "board" if is_known(self._now_s()) else "none"
+
+    @property
+    def is_synchronised(self):
+        return bool(self.set_s) or self._kept
+
+    async def run_time(self):
+        """Ask the servers in turn, for ever."""
+        while True:
+            done = self._link.is_up and await self._ask_all()
+            await asyncio.sleep(_EVERY_S if done else _RETRY_S if self._link.is_up else 1)
+
+    async def _ask_all(self):
+        for server in self._servers:
+            try:
+                at_s = await sntp.ask(self._names, server, os.urandom(8))
+            except LinkDown as error:
+                self.n_failures += 1
+                self.last_failure = "%s: %s" % (server, error.cause)
+                continue
+            before_s = self._now_s()
+            if abs(at_s - before_s) >= _STEP_S:
+                self._set_clock(at_s)
+                self._stepped(before_s, at_s)
+            self.set_s = at_s
+            return True
+        return False

@@ -1,0 +1,5 @@
+"""Started after boot.py: the gateway."""
+
+from firmware.app import run
+
+run()

@@ -1,0 +1,5 @@
+import sys
+
+from metergate.cli import main
+
+sys.exit(main())

@@ -1,0 +1,67 @@
+"""metergate: the host command."""
+
+import argparse
+import sys
+
+from firmware.errors import ConfigError
+
+
+def _simulate(arguments):
+    from metergate import simulate
+
+    simulate.main(arguments.file)
+
+
+def _demo(arguments):
+    from metergate import demo
+
+    return demo.main(arguments.seconds)
+
+
+def _check(arguments):
+    from firmware import plan
+
+    config = plan.load(arguments.file, arguments.secrets)
+    print(f"{arguments.file} is valid, hash {config.hash}")
+
+
+def _deploy(arguments):
+    from metergate import deploy
+
+    return deploy.main(arguments.port, arguments.config_folder)
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog="metergate", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    command = commands.add_parser("demo", help="meters, flash, TLS and a data centre on this machine")
+    command.add_argument("--seconds", type=int, default=60, help="how long it runs (20 or more)")
+    command.set_defaults(run=_demo)
+    command = commands.add_parser("simulate", help="a line of simulated meters on a pseudo terminal")
+    command.add_argument("file", help="line file (JSON): settings and meters")
+    command.set_defaults(run=_simulate)
+    command = commands.add_parser("check", help="check a configuration as the gateway would")
+    command.add_argument("file")
+    command.add_argument("--secrets", default="secrets.json", help="its secrets, if there are any")
+    command.set_defaults(run=_check)
+    command = commands.add_parser("deploy", help="copy what changed to a board and restart it")
+    command.add_argument("port", help="serial port, such as /dev/ttyUSB0")
+    command.add_argument("--config-folder", help="folder with config.json, secrets.json and CA files for this board")
+    command.set_defaults(run=_deploy)
+    return parser
+
+
+def main():
+    """The command's exit status: 0, 1 for a failure, 2 for an input that cannot be used."""
+    arguments = _parser().parse_args()
+    try:
+        return arguments.run(arguments) or 0
+    except ConfigError as error:
+        print(f"metergate: {error.key}: allowed is {error.allowed}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,45 @@
+"""The ring as a PC reads it: from a file that holds the flash's bytes, without changing them."""
+
+from firmware.errors import RecordError, StoreError
+from firmware.protocols import record
+from firmware.store.ring import Ring
+
+_BLOCK = 4096
+
+
+class FileImage:
+    """A block device over a copy of a flash file, taken when it is made; writing is refused."""
+
+    def __init__(self, path):
+        with open(path, "rb") as file:
+            self._bytes = file.read()
+
+    def readblocks(self, block, buf, offset=0):
+        at = block * _BLOCK + offset
+        buf[:] = self._bytes[at : at + len(buf)]
+
+    def writeblocks(self, block, buf, offset=None):
+        raise StoreError("there is no ring in this file")
+
+    def ioctl(self, operation, _):
+        if operation == 6:
+            raise StoreError("there is no ring in this file")
+        return {4: len(self._bytes) // _BLOCK, 5: _BLOCK}[operation]
+
+
+def read_image(path):
+    """(log, [(seq, record), ..]) of a ring's file, oldest first. StoreError if it holds no ring.
+
+    Records that cannot be decoded stand as None, so that they are seen."""
+    ring = Ring(FileImage(path), lambda: 0)
+    ring.mount()
+    decoder = record.Decoder()
+    found = []
+    for kind, seq, payload in ring.reader(0):
+        try:
+            decoded = decoder.decode(kind, payload)
+        except RecordError:
+            decoded = None
+        if seq:
+            found.append((seq, decoded))
+    return ring.log, found

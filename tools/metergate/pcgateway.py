@@ -1,0 +1,46 @@
+"""The unchanged firmware on this machine's MicroPython: a folder as the board's file system, a process as the board."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from metergate.onpc import ROOT
+from metergate.processes import Process
+
+
+def micropython():
+    """The MicroPython that `make` has set up."""
+    return ROOT / "build" / "bin" / "micropython"
+
+
+class Gateway(Process):
+    """Gateway(folder, config, uarts): config as in config.json, uarts {number: pseudo terminal}.
+
+    The console is on the process's standard input and its log file; ring is the flash file."""
+
+    def __init__(self, folder, config, uarts, ca=None, ring_blocks=64, secrets=None, dns=""):
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.ring = self.folder / "ring.bin"
+        simulation = {"uarts": uarts, "ring": {"file": "ring.bin", "blocks": ring_blocks}, "dns": dns}
+        (self.folder / "sim.json").write_text(json.dumps(simulation))
+        self.configure(config, secrets)
+        if ca:
+            shutil.copy(ca, self.folder / "ca.der")
+        runner = ROOT / "tests" / "sim" / "gateway.py"
+        super().__init__([micropython(), runner, self.folder], self.folder / "console.log", stdin=subprocess.PIPE)
+
+    def configure(self, config, secrets=None):
+        (self.folder / "config.json").write_text(json.dumps(config))
+        if secrets:
+            (self.folder / "secrets.json").write_text(json.dumps(secrets))
+
+    def type(self, line):
+        """Type a line at the console."""
+        os.write(self.child.stdin.fileno(), line.encode() + b"\n")
+
+    def console(self):
+        """Everything the console has shown."""
+        return Path(self.log).read_text(errors="replace")
