@@ -134,7 +134,7 @@ class _Parts:
         self.at = 0
 
     def fail(self):
-        raise ConfigError("zone", "a POSIX TZ string such as CST-8 or CET-1CEST,M3.5.0,M10.5.0/3")
+        raise ConfigError("zone", "must be a POSIX TZ string such as CST-8 or CET-1CEST,M3.5.0,M10.5.0/3")
 
     def more(self, char=None):
         """True if there is more text, or if the next character is char."""

@@ -82,7 +82,7 @@ def parse(raw, secrets=None):
     for name, least, most in LISTS:
         rows = raw.get(name, [])
         if not isinstance(rows, list) or not least <= len(rows) <= most:
-            raise ConfigError(name, "a list of %d to %d" % (least, most))
+            raise ConfigError(name, "must be a list of %d to %d" % (least, most))
         setattr(config, name, _sections(name, rows, secrets.get(name, {})))
     config.text = _text_of(config)
     config.hash = str(binascii.hexlify(hashlib.sha256(config.text.encode()).digest()[:4]), "ascii")
@@ -92,7 +92,7 @@ def parse(raw, secrets=None):
 def _sections(name, rows, secrets):
     """The list of sections called name; secrets are given by the section's own name."""
     if not isinstance(secrets, dict):
-        raise ConfigError("secrets." + name, "an object")
+        raise ConfigError("secrets." + name, "must be an object: {..}")
     sections = []
     seen = set()
     for i, row in enumerate(rows):
@@ -100,7 +100,7 @@ def _sections(name, rows, secrets):
         own = row.get("name") if isinstance(row, dict) else None
         section = _section(key, row, secrets.get(own, {}) if isinstance(own, str) else {})
         if section.name in seen:
-            raise ConfigError(key + ".name", "a name used once only; %s stands twice" % section.name)
+            raise ConfigError(key + ".name", "must be a name used once; %s stands twice" % section.name)
         seen.add(section.name)
         sections.append(section)
     _check_keys("secrets.%s." % name, secrets, seen)
@@ -117,7 +117,7 @@ def _section(key, raw, secrets):
         source = secrets if kind is SECRET else raw
         if name not in source:
             if default is REQUIRED:
-                raise ConfigError("%s.%s" % (key, name), "required: " + says(kind, allowed))
+                raise ConfigError("%s.%s" % (key, name), "is missing; must be " + says(kind, allowed))
             value = default
         else:
             value = _checked("%s.%s" % (key, name), kind, allowed, source[name])
@@ -137,11 +137,11 @@ def _rows_of(section):
 
 def _check_keys(prefix, raw, known):
     if not isinstance(raw, dict):
-        raise ConfigError(prefix[:-1] or "the file", "an object: {..}")
+        raise ConfigError(prefix[:-1] or "the file", "must be an object: {..}")
     for key in raw:
         if key not in known:
-            hint = "a secret: it belongs in secrets.json" if key == "password" and not prefix.startswith("secrets") else None
-            raise ConfigError(prefix + key, hint or "no such key; known here: " + ", ".join(sorted(known)))
+            hint = "is a secret; it belongs in secrets.json" if key == "password" and not prefix.startswith("secrets") else None
+            raise ConfigError(prefix + key, hint or "is no key; known here: " + ", ".join(sorted(known)))
 
 
 def _checked(key, kind, allowed, value):
@@ -149,7 +149,7 @@ def _checked(key, kind, allowed, value):
     try:
         return _CHECKS[kind](value, allowed)
     except ValueError:
-        raise ConfigError(key, says(kind, allowed))
+        raise ConfigError(key, "must be " + says(kind, allowed))
 
 
 def _number(value, allowed):

@@ -43,7 +43,7 @@ class MeterRefused(MeterError):
 
 
 class ConfigError(MetergateError):
-    """args: (key, allowed): the full key, `meters[2].unit`, and what is allowed there."""
+    """args: (key, allowed): the full key, `meters[2].unit`, and what must be there: `must be ..`, `is ..`."""
 
     @property
     def key(self):

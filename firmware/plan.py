@@ -3,8 +3,7 @@
 Used by the firmware at its start, and on a PC before a configuration is copied to a board.
 """
 
-import json
-
+from firmware import strictjson
 from firmware.config import parse
 from firmware.errors import ConfigError
 from firmware.meters.meter import Meter
@@ -25,12 +24,12 @@ def _json(name, default):
             text = file.read()
     except OSError:
         if default is None:
-            raise ConfigError(name, "a readable file; there is none")
+            raise ConfigError(name, "cannot be read; is there such a file?")
         return default
     try:
-        return json.loads(text)
-    except ValueError:
-        raise ConfigError(name, "JSON; a comma, quote or bracket is missing or too many")
+        return strictjson.loads(text)
+    except ValueError as error:
+        raise ConfigError(name, "is not JSON: " + error.args[0])
 
 
 def check(config):
@@ -42,7 +41,7 @@ def check(config):
         for key in ("uart", "tx", "rx", "de"):
             port = ("uart" if key == "uart" else "pin", getattr(line, key))
             if port in ports:
-                raise ConfigError("lines[%d].%s" % (i, key), "a %s that is used once; %d is taken" % port)
+                raise ConfigError("lines[%d].%s" % (i, key), "must be a %s used once; %d is taken" % port)
             if port[1] >= 0:
                 ports.add(port)
     n_bytes = 0
@@ -50,13 +49,13 @@ def check(config):
     for i, section in enumerate(config.meters):
         key = "meters[%d]" % i
         if section.line not in lines:
-            raise ConfigError(key + ".line", "the name of a line: " + (", ".join(sorted(lines)) or "there is none"))
+            raise ConfigError(key + ".line", "must be the name of a line: " + (", ".join(sorted(lines)) or "there is none"))
         if (section.line, section.unit) in places:
-            raise ConfigError(key + ".unit", "a unit used once on a line; %d is taken" % section.unit)
+            raise ConfigError(key + ".unit", "must be a unit used once on a line; %d is taken" % section.unit)
         places.add((section.line, section.unit))
         n_bytes += len(put_names(i, Meter(section, None, key).names())) + 20 + _FRAME_BYTES
     if n_bytes > MOST_HEADING_BYTES:
-        raise ConfigError("meters", "fewer meters or points: their names take %d bytes of %d" % (n_bytes, MOST_HEADING_BYTES))
+        raise ConfigError("meters", "must be fewer, or with fewer points: their names take %d bytes of %d" % (n_bytes, MOST_HEADING_BYTES))
     if config.uplinks and config.network.kind == "none":
-        raise ConfigError("network.kind", "wifi, since uplinks are configured")
+        raise ConfigError("network.kind", "must be wifi, since uplinks are configured")
     return config

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Lowest first: a room may import itself and the rooms before it.
 ROOMS = ("errors", "clock", "config", "protocols", "bus", "meters", "store", "uplink", "plan", "console", "app")
 # Modules beside the rooms, and the room they count as.
-BESIDE = {"board": "errors", "starts": "errors", "": "errors"}
+BESIDE = {"board": "errors", "starts": "errors", "strictjson": "errors", "": "errors"}
 # Names that only these files may import.
 ONLY = {
     "machine": ("firmware/board.py",),

@@ -63,19 +63,15 @@ def make_packages(run):
     if not run("making build/venv", [sys.executable, "-m", "venv", VENV]):
         raise SetupError("no Python environment could be made in build/venv")
     if not run("installing the Python packages", [*PIP, "--require-hashes", "-r", REQUIREMENTS]):
-        raise SetupError("requirements.txt could not be installed, is pip's package index reachable?")
+        raise SetupError("requirements.txt: pip's package index is out of reach or gave another archive than is pinned")
 
 
 def venv_inputs():
-    return *packages_inputs(), PYPROJECT.exists() and PYPROJECT.read_bytes()
+    return (*packages_inputs(), PYPROJECT.read_bytes())  # in brackets, so that a Python too old reaches main
 
 
 def make_venv(run):
     """Install this project into build/venv, as links to its sources. SetupError."""
-    import tomllib  # here, so that an older Python gets to main's message
-
-    if not PYPROJECT.exists() or "project" not in tomllib.loads(PYPROJECT.read_text(encoding="utf-8")):
-        return
     if not run("installing metergate", [*PIP, "--no-index", "--no-deps", "--no-build-isolation", "-e", ROOT]):
         raise SetupError("metergate could not be installed into build/venv, is pyproject.toml right?")
 
@@ -91,7 +87,7 @@ def make_deps(run):
     """Put the files that SDISTS names into lib/, from archives of exactly those hashes. SetupError."""
     for name, version, digest, _ in SDISTS:
         if not run(f"fetching {name}", [PYTHON, __file__, "--fetch", name, version, WORK / name]):
-            raise SetupError(f"no {name} {version}, is pip's package index reachable?")
+            raise SetupError(f"no {name} {version}: pip's package index is out of reach or has it not")
         if hashlib.sha256((WORK / name).read_bytes()).hexdigest() != digest:
             raise SetupError(f"refused {name} {version}: its archive has not the SHA-256 that tools/setup.py names")
     for name, version, _, wanted in SDISTS:
@@ -158,7 +154,7 @@ def make_micropython(run):
                 return None
     least = ".".join(map(str, MICROPYTHON_MIN))
     why = flaw or "no Debian mirror gave one"
-    raise SetupError(f"no MicroPython {least} or newer ({why}): apt install micropython, or set MICROPYTHON to yours")
+    raise SetupError(f"no MicroPython {least} or newer ({why}): apt install it on Debian 13, or set MICROPYTHON")
 
 
 def _wanted_micropython():
@@ -201,7 +197,7 @@ def _ask(*words):
 def _launch_by_own_loader(tree):
     """Launch the MicroPython of an unpacked tree by the tree's own loader: its C library may be newer than ours."""
     # A link may lead out of the tree, to the machine's loader.
-    loader = next(path for path in sorted(tree.rglob("ld-linux*.so.*")) if not path.is_symlink())
+    loader = next(path for path in sorted(tree.rglob("ld*.so.?")) if not path.is_symlink())
     # argv0 makes sys.executable the launcher: the bare program would not start.
     options = f'--argv0 "$build/bin/micropython" --library-path "{_libraries(tree)}"'
     program = '"$build/debian/micropython/usr/bin/micropython" "$@"'
@@ -268,7 +264,7 @@ def _make_mosquitto(run):
 
 STEPS = {  # name: what it depends on, how it is made, what is there afterwards, what must be done before
     "packages": (packages_inputs, make_packages, (PYTHON,), ()),
-    "venv": (venv_inputs, make_venv, (), ("packages",)),
+    "venv": (venv_inputs, make_venv, (VENV / "bin/metergate",), ("packages",)),
     "deps": (deps_inputs, make_deps, (LIB / "umqtt/simple.py", LIB / "umodbus/__init__.py"), ("packages",)),
     "micropython": (micropython_inputs, make_micropython, (BIN / "micropython",), ()),
     "broker": (broker_inputs, make_broker, (BUILD / "broker",), ()),

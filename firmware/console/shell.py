@@ -16,7 +16,7 @@ _BACKSPACE = "\x08\x7f"
 def words_of(error):
     """One line a person can act on."""
     if isinstance(error, ConfigError):
-        return "%s: allowed is %s" % (error.key, error.allowed)
+        return "%s %s" % (error.key, error.allowed)
     if isinstance(error, CommandError):
         return error.args[0]
     return "%s: %s" % (type(error).__name__, " ".join(str(arg) for arg in error.args))

@@ -36,12 +36,12 @@ class Meter:
 
     def __init__(self, section, line, key="meter"):
         if section.profile not in PROFILES:
-            raise ConfigError(key + ".profile", "one of: " + ", ".join(sorted(PROFILES)))
+            raise ConfigError(key + ".profile", "must be one of: " + ", ".join(sorted(PROFILES)))
         self.model, self.function, settings, gap, default, table = PROFILES[section.profile]
         rows = {row[0]: row for row in table}
         for name in section.points:
             if name not in rows:
-                raise ConfigError(key + ".points", "of %s: %s" % (section.profile, ", ".join(row[0] for row in table)))
+                raise ConfigError(key + ".points", "must be points of %s: %s" % (section.profile, ", ".join(row[0] for row in table)))
         self.section = section
         self.name = section.name
         self.line = line

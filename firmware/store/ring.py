@@ -30,7 +30,7 @@ MOST_PAYLOAD_BYTES = const(2600)
 
 # A cursor is written when so many records or seconds have gone since it was: the most that is sent twice after a cut.
 _CURSOR_RECORDS = const(64)
-_CURSOR_S = const(60)
+_CURSOR_S = const(10)
 
 # Block-device protocol, ioctl operations.
 _BLOCK_COUNT = const(4)
@@ -259,7 +259,7 @@ class Ring:
         return self.cursors.get(consumer, 0)
 
     def acknowledge(self, consumer, seq):
-        """Move a consumer's cursor. It becomes durable by save_cursors, within 64 records or 60 s."""
+        """Move a consumer's cursor. It becomes durable by save_cursors, within 64 records or 10 s."""
         if self.cursors == self._saved:
             self._unsaved_s = self.now_s()
         self.cursors[consumer] = seq

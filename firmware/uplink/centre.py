@@ -1,6 +1,7 @@
 """One data centre: connects, sends, and when anything fails counts the cause, waits, and connects again."""
 
 import asyncio
+import gc
 import os
 import time
 
@@ -93,6 +94,8 @@ class Centre:
         self._names.forget(self._section.host)
 
     async def _back_off(self):
+        # Sockets and TLS contexts of the failed attempt are given back only when they are collected.
+        gc.collect()
         wait_ms = wait_of(max(1, self._n_failed), os.urandom(1)[0])
         begun_ms = time.ticks_ms()
         while time.ticks_diff(time.ticks_ms(), begun_ms) < wait_ms:
@@ -166,7 +169,7 @@ class Centre:
     async def _sleep(self):
         try:
             await asyncio.wait_for(self._wake.wait(), _NAP_S)
-        except TimeoutError:
+        except asyncio.TimeoutError:
             # Only a look at the deadlines is due.
             return
         self._wake.clear()

@@ -18,6 +18,9 @@ _REPLY_S = const(20)
 # Packets the data centre may send us: CONNACK, PUBACK, PINGRESP. A larger one is not for us.
 _MOST_PACKET_BYTES = const(256)
 
+# MBEDTLS_ERR_X509_CERT_VERIFY_FAILED, where the port has no sentences.
+_X509_VERIFY_FAILED = const(-0x2700)
+
 _CONNACK = const(0x20)
 _PUBLISH = const(0x30)
 _PUBACK = const(0x40)
@@ -137,19 +140,19 @@ def context_of(ca):
 
 
 def tls_cause(error):
-    """One word for what a TLS step failed of."""
-    text = str(error)
-    if "CERT_VERIFY" in text or "-9984" in text or "0x2700" in text:
-        return "certificate"
-    number = error.args[0] if error.args and isinstance(error.args[0], int) else 0
-    return "os error %d" % number
+    """What a step of TCP or TLS failed of, in a few words."""
+    number = error.args[0] if error.args else 0
+    if isinstance(error, ValueError):
+        # MicroPython raises mbedTLS's sentences on a certificate it refuses as a ValueError.
+        return "certificate: " + " ".join(str(number).split())
+    return "certificate" if number == _X509_VERIFY_FAILED else "os error %s" % number
 
 
 async def within(seconds, coroutine, stage):
     """Await with a deadline; LinkDown(stage, ..) for a time-out, an end of stream and every OSError."""
     try:
         return await asyncio.wait_for(coroutine, seconds)
-    except TimeoutError:
+    except asyncio.TimeoutError:
         raise LinkDown(stage, "no answer in %d s" % seconds)
     except EOFError:
         raise LinkDown(stage, "closed")
@@ -254,6 +257,6 @@ class Session:
             self.failed = error
         except EOFError:
             self.failed = LinkDown("receive", "closed")
-        except OSError as error:
+        except (OSError, ValueError) as error:
             self.failed = LinkDown("receive", tls_cause(error))
         self._woken()

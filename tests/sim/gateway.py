@@ -34,6 +34,8 @@ def main(folder):
 
     while True:
         try:
+            if machine.settings().get("as_board"):
+                __import__("firmware.board").board.on_pc = False
             __import__("boot")
             __import__("main")
             return

@@ -11,7 +11,7 @@ from metergate.processes import Process, free_port, wait_for
 # `user`: started by root, mosquitto would otherwise give up the right to read its key.
 _MOSQUITTO = """user {user}
 listener {port} 127.0.0.1
-allow_anonymous true
+allow_anonymous {anonymous}
 cafile {certs}/ca.pem
 certfile {certs}/server.pem
 keyfile {certs}/server.key
@@ -31,21 +31,22 @@ _AMQTT = """listeners:
     keyfile: {certs}/server.key
 plugins:
   amqtt.plugins.authentication.AnonymousAuthPlugin:
-    allow_anonymous: true
+    allow_anonymous: {anonymous}
 """
 
 
 class Broker(Process):
-    """Broker(folder, certs): keeps its port over kill() and start(). certs: a folder of make_certificates."""
+    """Broker(folder, certs): keeps its port over kill() and start(). certs: a folder of make_certificates.
+    anonymous False: everybody is refused, since it knows no user."""
 
-    def __init__(self, folder, certs):
+    def __init__(self, folder, certs, anonymous=True):
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         self.kind = os.environ.get("METERGATE_BROKER") or (ROOT / "build" / "broker").read_text().strip()
         file = folder / ("mosquitto.conf" if self.kind == "mosquitto" else "amqtt.yaml")
         file.write_text(
-            (_MOSQUITTO if self.kind == "mosquitto" else _AMQTT).format(port=self.port, certs=certs, user=getpass.getuser())
+            (_MOSQUITTO if self.kind == "mosquitto" else _AMQTT).format(port=self.port, certs=certs, user=getpass.getuser(), anonymous=str(anonymous).lower())
         )
         venv = ROOT / "build" / "venv" / "bin"
         program = ROOT / "build" / "bin" / "mosquitto" if self.kind == "mosquitto" else venv / "amqtt"

@@ -57,7 +57,7 @@ def main():
     try:
         return arguments.run(arguments) or 0
     except ConfigError as error:
-        print(f"metergate: {error.key}: allowed is {error.allowed}", file=sys.stderr)
+        print(f"metergate: {error.key} {error.allowed}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130

@@ -226,7 +226,7 @@ def _ended(number, _frame):
 def main(seconds):
     """Run the demo; its exit status. Its files stay in build/demo until the next run."""
     if seconds < _LEAST_SECONDS:
-        print(f"metergate: demo: allowed is {_LEAST_SECONDS} seconds or more", file=sys.stderr)
+        print(f"metergate: seconds must be {_LEAST_SECONDS} or more", file=sys.stderr)
         return 2
     folder = ROOT / "build" / "demo"
     shutil.rmtree(folder, ignore_errors=True)

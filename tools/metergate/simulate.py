@@ -113,14 +113,15 @@ async def serve(plan):
     line = Line(plan["settings"])
     line.start()
     baud, _, parity, stop = parse_settings(plan["settings"], None)
+    units = {section["unit"] for section in plan["meters"]}
     server = ModbusSerialServer(
         [Meter(section).device() for section in plan["meters"]],
         port=line.meters_end,
         baudrate=baud,
         parity="N" if parity is None else "EO"[parity],
         stopbits=stop,
-        # A unit that is not on the line is silent, as on real ones.
-        ignore_missing_devices=True,
+        # A unit that is not on the line is silent, as on real ones; pymodbus would answer for it.
+        trace_packet=lambda sending, packet: packet if not sending or packet[0] in units else b"",
     )
     print(line.gateway_end, flush=True)
     await server.serve_forever()
