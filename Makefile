@@ -8,7 +8,7 @@ VENV := build/venv/bin
 SETUP := $(PYTHON) tools/setup.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup deps demo test check types format deploy repl clean
+.PHONY: help setup deps demo try test check types format deploy repl clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -21,6 +21,9 @@ deps: ## third-party modules of the firmware into lib/, checked by sha256
 
 demo: setup ## the whole way on this machine, SECONDS=60: meters, flash, TLS, a data centre, and two power cuts
 	@$(VENV)/metergate demo --seconds $(SECONDS)
+
+try: setup ## the gateway's console on this terminal, with four simulated meters and no data centre
+	@$(VENV)/metergate try
 
 check: setup ## quick: ruff, formatting, import directions, spelling, types of board.py
 	@$(VENV)/ruff check .

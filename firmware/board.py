@@ -10,7 +10,7 @@ import machine
 import network
 from esp32 import Partition
 
-from firmware.errors import StoreError
+from firmware.errors import ConfigError, StoreError
 
 # Name of the ring's partition in the partition table (boards/).
 _RING_LABEL = "ring"
@@ -23,11 +23,17 @@ on_pc = sys.platform in ("linux", "darwin", "win32")
 
 
 def line_ports(section):
-    """(uart, drive) of one of config.lines; drive is None without a driver-enable pin."""
-    uart = machine.UART(section.uart, baudrate=9600, tx=section.tx, rx=section.rx, rxbuf=_RX_BYTES, txbuf=_TX_BYTES)
-    if section.de < 0:
-        return uart, None
-    return uart, machine.Pin(section.de, machine.Pin.OUT, value=0)
+    """(uart, drive) of one of config.lines; drive is None without a driver-enable pin. ConfigError: not on this board.
+
+    uart.init() with only baudrate, bits, parity and stop keeps pins and buffers (ports/esp32/machine_uart.c)."""
+    try:
+        # Before the UART, whose start-up would else reach the line through a driver that is still enabled.
+        drive = machine.Pin(section.de, machine.Pin.OUT, value=0) if section.de >= 0 else None
+        uart = machine.UART(section.uart, baudrate=9600, tx=section.tx, rx=section.rx, rxbuf=_RX_BYTES, txbuf=_TX_BYTES)
+    except (ValueError, OSError) as error:
+        # UART 0 is the console's, and not every pin of the schema exists on every ESP32 or can drive a line.
+        raise ConfigError("lines." + section.name, "a UART and pins that this board has; it says: %s" % error)
+    return uart, drive
 
 
 def ring_device():
@@ -44,12 +50,14 @@ def wlan():
 
 
 def watchdog(timeout_ms):
-    """A watchdog that restarts the board unless feed() is called in time. It cannot be stopped again."""
+    """A watchdog that restarts the board unless feed() is called in time. It cannot be stopped again.
+
+    There is one: on ESP32 a later call changes its time (esp_task_wdt_reconfigure), whatever the documentation says."""
     return machine.WDT(timeout=timeout_ms)
 
 
 def set_clock(at_s, civil):
-    """Set the board's clock to Unix seconds; civil is clock.civil_of_day."""
+    """Set the board's clock to Unix seconds; civil is clock.civil_of_day. The weekday (0) is not looked at."""
     year, month, day = civil(at_s // 86400)
     second = at_s % 86400
     machine.RTC().datetime((year, month, day, 0, second // 3600, second // 60 % 60, second % 60, 0))
@@ -66,7 +74,9 @@ def restart():
 
 
 def start_cause():
-    """Why the board started: power, reset, watchdog, sleep, soft, unknown."""
+    """Why the board started: power, reset, watchdog, sleep, soft, unknown.
+
+    ESP32: power is a brown-out too, reset is machine.reset() and a crash of MicroPython itself."""
     names = (
         (machine.PWRON_RESET, "power"),
         (machine.HARD_RESET, "reset"),

@@ -127,9 +127,12 @@ class Log:
             due.append(slot_s)
             if meter.last_slot_s:
                 first_s = slot_after(self.zone, meter.every_s, meter.last_slot_s)
-                n = slots_between(self.zone, meter.every_s, first_s, slot_s - 1)
-                if n:
-                    self._put_miss(index, first_s, slot_at(self.zone, meter.every_s, slot_s - 1), n, NOT_RUNNING)
+            else:
+                # A new meter's first day is accounted for from its midnight on.
+                first_s = self.zone.midnight_s(self.zone.day_of(slot_s))
+            n = slots_between(self.zone, meter.every_s, first_s, slot_s - 1)
+            if n:
+                self._put_miss(index, first_s, slot_at(self.zone, meter.every_s, slot_s - 1), n, NOT_RUNNING)
         return due
 
     # -- records --------------------------------------------------------------------------------------------

@@ -1,16 +1,14 @@
 """The parts of a whole gateway on this machine, each ended by its own id after the test that started it."""
 
 import copy
-import json
-import sys
 from pathlib import Path
 
 import pytest
+
 from metergate.broker import Broker
 from metergate.certificates import make_certificates
-from metergate.onpc import ROOT
-from metergate.pcgateway import Gateway
-from metergate.processes import Process, wait_for
+from metergate.pcgateway import Gateway, SimulatedLine
+from metergate.processes import wait_for
 from metergate.receive import Receiver
 
 METERS = (
@@ -84,11 +82,7 @@ def receiver(broker, certs, own):
 @pytest.fixture
 def line(tmp_path, own):
     """The pseudo terminal of a line with METERS."""
-    file = tmp_path / "line.json"
-    file.write_text(json.dumps({"settings": "9600 8N1", "meters": METERS}))
-    log = tmp_path / "line.log"
-    own(Process([sys.executable, "-m", "metergate", "simulate", file], log, cwd=ROOT)).start()
-    return wait_for(lambda: log.exists() and log.read_text().split("\n")[0], 20, "line")
+    return own(SimulatedLine(tmp_path, {"settings": "9600 8N1", "meters": METERS})).start().terminal
 
 
 @pytest.fixture

@@ -4,12 +4,13 @@ import json
 
 import pytest
 from conftest import THREE, answer, config, meter, uplink
+from test_whole import drained
+
 from metergate.broker import Broker
 from metergate.certificates import make_certificates
 from metergate.image import read_image
 from metergate.processes import wait_for
 from metergate.receive import Receiver
-from test_whole import drained
 
 _FAULTS = (
     (lambda c: c["gateway"].pop("id"), "gateway.id is missing; must be"),

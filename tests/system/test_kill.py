@@ -4,6 +4,7 @@ import random
 import time
 
 from conftest import THREE, config, uplink
+
 from metergate.image import read_image
 from metergate.processes import wait_for
 

@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from metergate.onpc import ROOT
 from metergate.pcgateway import micropython
 

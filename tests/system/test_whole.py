@@ -2,12 +2,16 @@
 
 import csv
 import io
+import signal
 import time
 
 from conftest import THREE, answer, config, meter, uplink
+
+from metergate.broker import Broker
 from metergate.demo import midnight_zone
 from metergate.image import read_image
 from metergate.processes import free_port, wait_for
+from metergate.receive import Receiver
 
 
 def delivered(receiver):
@@ -31,7 +35,7 @@ def test_readings_reach_the_data_centre_as_stored(gateway, broker, receiver, own
     log, stored = read_image(unit.ring)
     by_seq = {seq: record for seq, record in stored if record.kind == 1}
     with receiver.lock:
-        elements = {seq: e for (gw, l, seq), e in receiver.seen.items() if "p" in e and (gw, l) == ("gw-test", log)}
+        elements = {seq: e for (gw, name, seq), e in receiver.seen.items() if "p" in e and (gw, name) == ("gw-test", log)}
     assert elements
     for seq, element in elements.items():
         record = by_seq[seq]
@@ -72,6 +76,7 @@ def test_a_day_is_summed_up_at_local_midnight(gateway, broker, receiver):
     assert midnight and midnight[0]["p"]["energy_import"] == part["end"]
     in_day = [e["p"]["power"] for e in readings if e["s"] < part["end_t"]]
     assert (day["power"]["min"], day["power"]["max"], day["got"]) == (min(in_day), max(in_day), len(in_day))
+    assert day["got"] + sum(day["missed"].values()) == day["due"]
 
 
 def test_status_points_and_health_are_retained_and_the_will_says_offline(gateway, broker, receiver):
@@ -127,3 +132,35 @@ def test_console_answers_while_measuring_goes_on(gateway, line):
     assert '"gateway"' in answer(unit, "config show")
     assert "no command frobnicate; `help` lists them" in answer(unit, "frobnicate")
     assert "no meter x" in answer(unit, "read x")
+
+
+def test_amqtt_does_where_there_is_no_mosquitto(gateway, tmp_path, certs, own, monkeypatch):
+    monkeypatch.setenv("METERGATE_BROKER", "amqtt")
+    broker = own(Broker(tmp_path / "amqtt", certs)).start()
+    listening = []
+    receiver = own(Receiver(broker.port, certs / "ca.pem", listening.append))
+    wait_for(lambda: True in listening, 10, "receiver")
+    unit = gateway(config(THREE, [uplink(broker.port)]))
+    wait_for(lambda: len(receiver.latest) == 3, 20, "readings of three meters")
+    assert drained(unit, receiver)
+
+
+def test_ctrl_c_at_the_console_writes_down_what_is_in_memory(gateway, line):
+    unit = gateway(config(THREE))
+    wait_for(lambda: unit.ring.exists() and len(read_image(unit.ring)[1]) > 3, 15, "readings")
+    unit.signal(signal.SIGINT)
+    assert unit.wait(5) == 0
+    assert unit.console().endswith("stopped; what was measured is stored\n")
+
+
+def test_restart_at_the_console_starts_anew_and_leaves_no_gap(gateway, line):
+    unit = gateway(config(THREE))
+    wait_for(lambda: unit.ring.exists() and len(read_image(unit.ring)[1]) > 6, 15, "readings")
+    unit.type("restart")
+    wait_for(lambda: unit.console().count("> ") > 1 and "restarting" in unit.console(), 5, "restart")
+    before = len(read_image(unit.ring)[1])
+    wait_for(lambda: len(read_image(unit.ring)[1]) > before + 6, 15, "readings after it")
+    found = read_image(unit.ring)[1]
+    assert [seq for seq, _ in found] == list(range(1, len(found) + 1))
+    starts = [record.members for _, record in found if record.kind == 4]
+    assert len(starts) == 2 and '"boot":2' in starts[1]

@@ -46,7 +46,9 @@ class Broker(Process):
         self.kind = os.environ.get("METERGATE_BROKER") or (ROOT / "build" / "broker").read_text().strip()
         file = folder / ("mosquitto.conf" if self.kind == "mosquitto" else "amqtt.yaml")
         file.write_text(
-            (_MOSQUITTO if self.kind == "mosquitto" else _AMQTT).format(port=self.port, certs=certs, user=getpass.getuser(), anonymous=str(anonymous).lower())
+            (_MOSQUITTO if self.kind == "mosquitto" else _AMQTT).format(
+                port=self.port, certs=certs, user=getpass.getuser(), anonymous=str(anonymous).lower()
+            )
         )
         venv = ROOT / "build" / "venv" / "bin"
         program = ROOT / "build" / "bin" / "mosquitto" if self.kind == "mosquitto" else venv / "amqtt"

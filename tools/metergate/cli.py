@@ -18,6 +18,12 @@ def _demo(arguments):
     return demo.main(arguments.seconds)
 
 
+def _try(_):
+    from metergate import tryout
+
+    return tryout.main()
+
+
 def _check(arguments):
     from firmware import plan
 
@@ -37,6 +43,8 @@ def _parser():
     command = commands.add_parser("demo", help="meters, flash, TLS and a data centre on this machine")
     command.add_argument("--seconds", type=int, default=60, help="how long it runs (20 or more)")
     command.set_defaults(run=_demo)
+    command = commands.add_parser("try", help="the gateway's console on this terminal, with simulated meters")
+    command.set_defaults(run=_try)
     command = commands.add_parser("simulate", help="a line of simulated meters on a pseudo terminal")
     command.add_argument("file", help="line file (JSON): settings and meters")
     command.set_defaults(run=_simulate)

@@ -22,8 +22,7 @@ from metergate.certificates import make_certificates
 from metergate.gate import Gate
 from metergate.image import read_image
 from metergate.onpc import ROOT
-from metergate.pcgateway import Gateway
-from metergate.processes import Process, wait_for
+from metergate.pcgateway import Gateway, SimulatedLine
 from metergate.receive import Receiver
 
 _LEAST_SECONDS = 20
@@ -50,7 +49,17 @@ def midnight_zone(at_s):
     return f"<DEMO>{sign}{size // 3600}:{size // 60 % 60:02}:{size % 60:02}"
 
 
-def _config(zone, port):
+def line_plan():
+    """The simulated line's file: the demo's four meters."""
+    meters = [
+        {"unit": unit, "profile": profile, "power_kw": power, "energy_kwh": energy}
+        for _, unit, profile, power, energy in _METERS
+    ]
+    return {"settings": "9600 8N1", "meters": meters}
+
+
+def board_config(zone, port):
+    """The demo's configuration; port None: no data centre."""
     return {
         "gateway": {"id": "gw-demo", "zone": zone, "name": "Demo"},
         "network": {"kind": "wifi", "ssid": "plant"},
@@ -68,7 +77,7 @@ def _config(zone, port):
             }
             for name, unit, profile, _, _ in _METERS
         ],
-        "uplinks": [{"name": "centre", "host": "localhost", "port": port, "ca": "ca.der"}],
+        "uplinks": [{"name": "centre", "host": "localhost", "port": port, "ca": "ca.der"}] if port else [],
     }
 
 
@@ -92,26 +101,15 @@ class Demo:
         line = self._line()
         zone = midnight_zone(int(time.time() + self.seconds * 0.45))
         self.gateway = self._own(
-            Gateway(self.folder / "board", _config(zone, self.gate.port), {"1": line}, certs / "ca.der")
+            Gateway(self.folder / "board", board_config(zone, self.gate.port), {"1": line}, certs / "ca.der")
         ).start()
         self._note("gateway started")
 
     def _line(self):
         """Start the simulated line; the name of the gateway's end."""
-        plan = {
-            "settings": "9600 8N1",
-            "meters": [
-                {"unit": unit, "profile": profile, "power_kw": power, "energy_kwh": energy}
-                for _, unit, profile, power, energy in _METERS
-            ],
-        }
-        file = self.folder / "line.json"
-        file.write_text(json.dumps(plan))
-        log = self.folder / "line.log"
-        self._own(Process([sys.executable, "-m", "metergate", "simulate", file], log, cwd=ROOT)).start()
-        name = wait_for(lambda: log.exists() and log.read_text().split("\n")[0], 20, f"simulated line (its output: {log})")
-        self._note(f"line with {len(_METERS)} meters on {name}")
-        return name
+        line = self._own(SimulatedLine(self.folder, line_plan())).start()
+        self._note(f"line with {len(_METERS)} meters on {line.terminal}")
+        return line.terminal
 
     def _own(self, part):
         self.parts.append(part)

@@ -4,15 +4,38 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from metergate.onpc import ROOT
-from metergate.processes import Process
+from metergate.processes import Process, wait_for
 
 
 def micropython():
     """The MicroPython that `make` has set up."""
     return ROOT / "build" / "bin" / "micropython"
+
+
+class SimulatedLine(Process):
+    """SimulatedLine(folder, plan): `metergate simulate` with a line file; `terminal` is the gateway's end once started."""
+
+    def __init__(self, folder, plan):
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / "line.json"
+        file.write_text(json.dumps(plan))
+        self.terminal = None
+        super().__init__([sys.executable, "-m", "metergate", "simulate", file], folder / "line.log", cwd=ROOT)
+
+    def start(self):
+        Path(self.log).unlink(missing_ok=True)
+        super().start()
+        self.terminal = wait_for(self._first_line, 20, f"simulated line (its output: {self.log})")
+        return self
+
+    def _first_line(self):
+        lines = Path(self.log).read_text().split("\n")
+        return lines[0] if len(lines) > 1 else None
 
 
 class Gateway(Process):
