@@ -1,9 +1,7 @@
-"""Builds everything from the configuration, supervises the tasks, feeds the watchdog by their progress."""
+"""Builds everything from the configuration and starts the tasks."""
 
 import asyncio
-import io
 import sys
-import time
 
 from micropython import const
 
@@ -17,20 +15,13 @@ from firmware.meters.poll import Poll
 from firmware.protocols import payload, record
 from firmware.store.log import Log
 from firmware.store.ring import Ring
+from firmware.supervisor import Supervisor
 from firmware.uplink.centre import Centre
 from firmware.uplink.link import Link
 from firmware.uplink.names import Names
 from firmware.uplink.timekeeper import TimeKeeper
 
-# The hardware watchdog, and how long each task may go without moving before it is no longer fed.
 _WATCHDOG_MS = const(120000)
-_STUCK_S = const(180)
-_FEED_S = const(5)
-# A start that lasted so long counts as a good one.
-_GOOD_S = const(600)
-_FIRST_RESTART_MS = const(1000)
-_LONGEST_RESTART_MS = const(60000)
-_CRASH_CHARS = const(400)
 
 
 class App:
@@ -42,10 +33,8 @@ class App:
         self.n_starts = n_starts
         self.start_cause = board.start_cause()
         self.now_s = clock.now_s
-        self.crashes = {}
-        self.last_crash = ""
-        self._seconds = 0
-        self._progress = {}
+        self.supervisor = Supervisor(self._crashed)
+        self._n_store = 0
         zone = config.gateway.zone
         self.lines = [Line(section.name, *board.line_ports(section)) for section in config.lines]
         by_name = {line.name: line for line in self.lines}
@@ -99,9 +88,13 @@ class App:
         for centre in self.centres:
             centre.wake()
 
-    def uptime_s(self):
-        """Seconds since the start, counted by the watchdog's task: ticks wrap, and the clock may be set."""
-        return self._seconds
+    def _crashed(self, name, text):
+        members = '"t":%d,"event":"task_crashed","task":%s,"why":%s'
+        try:
+            self.log.event(members % (self.now_s(), payload.text(name), payload.text(text)))
+        except (OSError, MetergateError):
+            # The flash may be what the task died of; the supervisor's count is in health all the same.
+            self.supervisor.crashes["log"] = self.supervisor.crashes.get("log", 0) + 1
 
     def restart(self):
         self.log.close()
@@ -115,47 +108,23 @@ class App:
             '"t":%d,"event":"start","boot":%d,"cause":%s,"version":"%s","cfg":"%s"'
             % (self.now_s(), self.n_starts, payload.text(self.start_cause), VERSION, self.config.hash)
         )
+        start = self.supervisor.start
         if self.config.network.kind != "none":
-            self._start("link", self.link.run_link)
+            start("link", self.link.run_link)
             if self.config.network.ntp:
-                self._start("time", self.time.run_time)
-        self._start("store", self._run_store)
-        self._start("shell", Shell(self, echo=not self.board.on_pc).run_shell)
+                start("time", self.time.run_time)
+        start("store", self._run_store)
+        start("shell", Shell(self, echo=not self.board.on_pc).run_shell)
         for centre in self.centres:
-            self._start("uplink " + centre.name, centre.run_centre)
-        self._start("measure", self._run_measure)
-        await self._run_watchdog()
+            start("uplink " + centre.name, centre.run_centre)
+        start("measure", self._run_measure)
+        self.supervisor.watch("store", lambda: self._n_store)
+        for centre in self.centres:
+            self._watch(centre)
+        await self.supervisor.run_watchdog(self.board.watchdog(_WATCHDOG_MS), starts.stays_up)
 
-    def _start(self, name, run):
-        asyncio.create_task(self._supervise(name, run))
-
-    async def _supervise(self, name, run):
-        """Run a task; when it dies of what nobody foresaw, count it, say so, wait, and run it again."""
-        wait_ms = _FIRST_RESTART_MS
-        while True:
-            begun_s = self._seconds
-            try:
-                await run()
-                return
-            except Exception as error:
-                self._crashed(name, error)
-            if self._seconds - begun_s > _GOOD_S:
-                wait_ms = _FIRST_RESTART_MS
-            await asyncio.sleep_ms(wait_ms)
-            wait_ms = min(2 * wait_ms, _LONGEST_RESTART_MS)
-
-    def _crashed(self, name, error):
-        self.crashes[name] = self.crashes.get(name, 0) + 1
-        text = io.StringIO()
-        sys.print_exception(error, text)
-        lines = [line.strip() for line in text.getvalue().split("\n") if line.strip()]
-        self.last_crash = "%s: %s" % (name, " | ".join(lines[-3:]))[:_CRASH_CHARS]
-        members = '"t":%d,"event":"task_crashed","task":%s,"why":%s'
-        try:
-            self.log.event(members % (self.now_s(), payload.text(name), payload.text(self.last_crash)))
-        except (OSError, MetergateError):
-            # The flash may be what the task died of; the count above is in health all the same.
-            self.crashes["log"] = self.crashes.get("log", 0) + 1
+    def _watch(self, part):
+        self.supervisor.watch(part.name, lambda: part.progress)
 
     async def _run_measure(self):
         """Wait until the time is known, account for the slots that passed, then poll every line by its own task."""
@@ -164,12 +133,13 @@ class App:
         due = self.log.resume(self.now_s())
         for poll in self.polls:
             poll.start(due)
-            self._start("poll " + poll.name, poll.run_poll)
+            self._watch(poll)
+            self.supervisor.start("poll " + poll.name, poll.run_poll)
 
     async def _run_store(self):
         """Erase ahead while no line is busy, and write cursors down when they are due."""
         while True:
-            self._progress["store"] = self._progress.get("store", 0) + 1
+            self._n_store += 1
             if self.ring.needs_erase:
                 for line in self.lines:
                     await line.lock.acquire()
@@ -180,41 +150,6 @@ class App:
                         line.lock.release()
             self.ring.save_cursors()
             await asyncio.sleep(1)
-
-    async def _run_watchdog(self):
-        """Feed the watchdog while everything moves: a task that hangs ends in a restart of the board."""
-        watchdog = self.board.watchdog(_WATCHDOG_MS)
-        moved = {}
-        good = False
-        last_ms = time.ticks_ms()
-        while True:
-            await asyncio.sleep(_FEED_S)
-            now_ms = time.ticks_ms()
-            passed_s, last_ms = self._passed(last_ms, now_ms)
-            self._seconds += passed_s
-            if not good and self._seconds > _GOOD_S:
-                good = True
-                starts.stays_up()
-            if all(self._has_moved(moved, name, count) for name, count in self._all_progress()):
-                watchdog.feed()
-
-    @staticmethod
-    def _passed(last_ms, now_ms):
-        """Whole seconds from last_ms to now_ms, and the ticks they end at."""
-        seconds = time.ticks_diff(now_ms, last_ms) // 1000
-        return seconds, time.ticks_add(last_ms, seconds * 1000)
-
-    def _all_progress(self):
-        yield "store", self._progress.get("store", 0)
-        for part in self.polls + self.centres:
-            yield part.name, part.progress
-
-    def _has_moved(self, moved, name, count):
-        """True if a task's count changed within the last _STUCK_S. moved: name -> (count, seconds when it changed)."""
-        crashed = sum(self.crashes.values())
-        if moved.get(name, (None, 0))[0] != (count, crashed):
-            moved[name] = ((count, crashed), self._seconds)
-        return self._seconds - moved[name][1] < _STUCK_S
 
 
 class SafeApp:

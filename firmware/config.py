@@ -8,15 +8,12 @@ import binascii
 import hashlib
 import json
 
-from firmware.clock import Zone
 from firmware.errors import ConfigError
+from firmware.forms import SECRET, checked, says, settings_text
 
 REQUIRED = object()
 
-# Secrets are read from secrets.json alone, and are never printed, exported or published.
-SECRET = "secret"
-
-# key, kind, allowed, default, help. [] is a list of sections; allowed: see the checks below.
+# key, kind, allowed, default, help. [] is a list of sections; allowed: see forms.py.
 SCHEMA = (
     ("gateway.id", "name", 32, REQUIRED, "Name of this gateway in every topic and message"),
     ("gateway.zone", "zone", 48, REQUIRED, "POSIX TZ string: where local midnight falls (CST-8)"),
@@ -54,8 +51,6 @@ SCHEMA = (
 
 # A bound on every list: section, least, most.
 LISTS = (("lines", 0, 4), ("meters", 0, 32), ("uplinks", 0, 4))
-
-_NAME_CHARS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
 
 
 class Section:
@@ -120,7 +115,7 @@ def _section(key, raw, secrets):
                 raise ConfigError("%s.%s" % (key, name), "is missing; must be " + says(kind, allowed))
             value = default
         else:
-            value = _checked("%s.%s" % (key, name), kind, allowed, source[name])
+            value = checked("%s.%s" % (key, name), kind, allowed, source[name])
         setattr(section, name, value)
     return section
 
@@ -142,144 +137,6 @@ def _check_keys(prefix, raw, known):
         if key not in known:
             hint = "is a secret; it belongs in secrets.json" if key == "password" and not prefix.startswith("secrets") else None
             raise ConfigError(prefix + key, hint or "is no key; known here: " + ", ".join(sorted(known)))
-
-
-def _checked(key, kind, allowed, value):
-    """The value in the form the firmware uses; ConfigError(key, ..) unless it is as kind and allowed say."""
-    try:
-        return _CHECKS[kind](value, allowed)
-    except ValueError:
-        raise ConfigError(key, "must be " + says(kind, allowed))
-
-
-def _number(value, allowed):
-    # bool is an int to Python.
-    if type(value) is not int or not allowed[0] <= value <= allowed[1]:
-        raise ValueError
-    return value
-
-
-def _every(value, allowed):
-    if 86400 % _number(value, allowed):
-        raise ValueError
-    return value
-
-
-def _text(value, most):
-    if not isinstance(value, str) or len(value) > most or any(ord(c) < 32 for c in value):
-        raise ValueError
-    return value
-
-
-def _choice(value, allowed):
-    if value not in allowed:
-        raise ValueError
-    return value
-
-
-def _name(value, most):
-    if not _text(value, most) or any(c not in _NAME_CHARS for c in value):
-        raise ValueError
-    return value
-
-
-def _names(value, most):
-    if not isinstance(value, list) or len(value) > most or len(set(value)) != len(value):
-        raise ValueError
-    return tuple(_name(v, 32) for v in value)
-
-
-def _host(value, most):
-    if not _text(value, most) or any(c in value for c in " /:@"):
-        raise ValueError
-    return value
-
-
-def _hosts(value, most):
-    if not isinstance(value, list) or len(value) > most:
-        raise ValueError
-    return tuple(_host(v, 253) for v in value)
-
-
-def _file(value, most):
-    if not _text(value, most) or value[0] == "/" or ".." in value:
-        raise ValueError
-    return value
-
-
-def _topic(value, most):
-    if not _text(value, most) or any(c in value for c in "+#") or value[0] in "/$" or value[-1] == "/":
-        raise ValueError
-    return value
-
-
-def _zone(value, most):
-    try:
-        return Zone(_text(value, most))
-    except ConfigError:
-        raise ValueError
-
-
-def _settings(value, _):
-    """(baud rate, data bits, parity, stop bits): parity None, 0 even, 1 odd, as machine.UART counts them."""
-    if value == "":
-        return value
-    if not isinstance(value, str) or len(value) < 7 or value[-4] != " " or not value[:-4].isdigit():
-        raise ValueError
-    baud, bits, parity, stop = int(value[:-4]), value[-3], value[-2], value[-1]
-    if not 300 <= baud <= 115200 or bits not in "78" or parity not in "NEO" or stop not in "12":
-        raise ValueError
-    return baud, int(bits), {"N": None, "E": 0, "O": 1}[parity], int(stop)
-
-
-parse_settings = _settings
-
-_CHECKS = {
-    "int": _number,
-    "every": _every,
-    "text": _text,
-    SECRET: _text,
-    "choice": _choice,
-    "name": _name,
-    "names": _names,
-    "host": _host,
-    "hosts": _hosts,
-    "file": _file,
-    "topic": _topic,
-    "zone": _zone,
-    "settings": _settings,
-}
-
-
-def says(kind, allowed):
-    """What a person is told is allowed: used in errors, and in README's table."""
-    if kind == "int":
-        return "a whole number %d..%d" % allowed
-    if kind == "every":
-        return "a whole number %d..%d that divides 86400" % allowed
-    if kind == "choice":
-        return "one of: " + ", ".join(allowed)
-    if kind == "zone":
-        return "a POSIX TZ string such as CST-8 or CET-1CEST,M3.5.0,M10.5.0/3"
-    if kind == "settings":
-        return "baud rate 300..115200, data bits, parity, stop bits, such as 9600 8N1"
-    forms = {
-        "name": "1..%d of A-Z a-z 0-9 _ -",
-        "names": "a list of at most %d names, none twice",
-        "text": "text of at most %d characters",
-        SECRET: "text of at most %d characters",
-        "host": "a host name or address of at most %d characters, without port",
-        "hosts": "a list of at most %d host names or addresses",
-        "file": "a file name of at most %d characters in the gateway's own folder",
-        "topic": "1..%d characters without + # and without / at either end",
-    }
-    return forms[kind] % allowed
-
-
-def settings_text(settings):
-    """'9600 8N1' of the tuple that parse_settings gives."""
-    baud, bits, parity, stop = settings
-    return "%d %d%s%d" % (baud, bits, "N" if parity is None else "EO"[parity], stop)
 
 
 def _text_of(config):

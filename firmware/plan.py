@@ -55,7 +55,9 @@ def check(config):
         places.add((section.line, section.unit))
         n_bytes += len(put_names(i, Meter(section, None, key).names())) + 20 + _FRAME_BYTES
     if n_bytes > MOST_HEADING_BYTES:
-        raise ConfigError("meters", "must be fewer, or with fewer points: their names take %d bytes of %d" % (n_bytes, MOST_HEADING_BYTES))
+        raise ConfigError(
+            "meters", "must be fewer, or with fewer points: their names take %d bytes of %d" % (n_bytes, MOST_HEADING_BYTES)
+        )
     if config.uplinks and config.network.kind == "none":
         raise ConfigError("network.kind", "must be wifi, since uplinks are configured")
     return config

@@ -12,14 +12,21 @@ ROOT = Path(__file__).resolve().parents[1]
 # Lowest first: a room may import itself and the rooms before it.
 ROOMS = ("errors", "clock", "config", "protocols", "bus", "meters", "store", "uplink", "plan", "console", "app")
 # Modules beside the rooms, and the room they count as.
-BESIDE = {"board": "errors", "starts": "errors", "strictjson": "errors", "": "errors"}
+BESIDE = {
+    "board": "errors",
+    "starts": "errors",
+    "strictjson": "errors",
+    "supervisor": "errors",
+    "forms": "config",
+    "": "errors",
+}
 # Names that only these files may import.
 ONLY = {
     "machine": ("firmware/board.py",),
     "network": ("firmware/board.py",),
     "esp32": ("firmware/board.py",),
     "rp2": ("firmware/board.py",),
-    "umqtt": ("firmware/uplink/session.py",),
+    "umqtt": ("firmware/uplink/codec.py",),
     "umodbus": ("firmware/protocols/modbus.py",),
     "tls": ("firmware/uplink/session.py",),
     "firmware.board": ("firmware/app.py", "boot.py"),

@@ -105,7 +105,7 @@ class Report:
             ("v", str(payload.VERSION)),
             ("gw", text(app.config.gateway.id)),
             ("t", str(app.now_s())),
-            ("uptime_s", str(app.uptime_s())),
+            ("uptime_s", str(app.supervisor.uptime_s)),
             ("memory", obj(("free", str(free)), ("used", str(used)))),
             ("ring", self._ring(ring)),
             ("time", obj(("source", text(app.time.source)), ("age_s", str(self._time_age_s())))),
@@ -113,8 +113,8 @@ class Report:
             ("uplinks", uplinks),
             ("lines", lines),
             ("meters", meters),
-            ("crashes", _counts(app.crashes)),
-            ("last_crash", text(app.last_crash)),
+            ("crashes", _counts(app.supervisor.crashes)),
+            ("last_crash", text(app.supervisor.last_crash)),
         )
 
     def _time_age_s(self):
@@ -140,7 +140,7 @@ class Report:
         app, ring = self._app, self._app.ring
         gateway = app.config.gateway
         yield "gateway   %s  %s" % (gateway.id, gateway.name)
-        yield "version   %s, start %d (%s), up %s" % (VERSION, app.n_starts, app.start_cause, _span(app.uptime_s()))
+        yield "version   %s, start %d (%s), up %s" % (VERSION, app.n_starts, app.start_cause, _span(app.supervisor.uptime_s))
         yield "time      %s, source %s" % (gateway.zone.local_text(app.now_s()), app.time.source)
         if app.time.last_failure:
             yield "          last failure %s (%d in all)" % (app.time.last_failure, app.time.n_failures)
@@ -162,10 +162,10 @@ class Report:
                 yield "          failed %d times: %s%s" % (centre.failures[cause], cause, last)
         for line in app.lines:
             yield "line      %s: %s" % (line.name, ", ".join("%s %d" % (n, line.counts[n]) for n in sorted(line.counts)))
-        for name in sorted(app.crashes):
-            yield "crashed   %s: %d times" % (name, app.crashes[name])
-        if app.last_crash:
-            yield "          %s" % app.last_crash
+        for name in sorted(app.supervisor.crashes):
+            yield "crashed   %s: %d times" % (name, app.supervisor.crashes[name])
+        if app.supervisor.last_crash:
+            yield "          %s" % app.supervisor.last_crash
 
     def meter_lines(self):
         """One line per meter with its newest reading."""

@@ -5,8 +5,8 @@ The chosen points are merged into the fewest requests once, at start.
 
 import time
 
-from firmware.config import parse_settings, settings_text
 from firmware.errors import BadFrame, ConfigError, MeterRefused, NoReply
+from firmware.forms import parse_settings, settings_text
 from firmware.meters.profiles import PROFILES
 from firmware.protocols import modbus, record
 
@@ -41,11 +41,13 @@ class Meter:
         rows = {row[0]: row for row in table}
         for name in section.points:
             if name not in rows:
-                raise ConfigError(key + ".points", "must be points of %s: %s" % (section.profile, ", ".join(row[0] for row in table)))
+                raise ConfigError(
+                    key + ".points", "must be points of %s: %s" % (section.profile, ", ".join(row[0] for row in table))
+                )
         self.section = section
         self.name = section.name
         self.line = line
-        self.settings = section.settings or parse_settings(settings, None)
+        self.settings = section.settings or parse_settings(settings)
         self.rows = tuple(rows[name] for name in section.points or default)
         self.points = tuple((name, unit, decimals, klass) for name, _, _, unit, decimals, klass in self.rows)
         self.steps = [1] * len(self.rows)

@@ -4,7 +4,6 @@ SPEC.md, "Flash", gives every byte. No byte is programmed twice and blocks are e
 the record being written is gone: a block that ends in torn bytes is left as it is, and the next one is opened.
 """
 
-import binascii
 import os
 import struct
 from array import array
@@ -13,14 +12,9 @@ from micropython import const
 
 from firmware.errors import StoreError
 from firmware.protocols import record
+from firmware.store.block import FRAME_BYTES, HEADER_BYTES, header_of, put_frame, put_header
+from firmware.store.reader import Reader
 
-_MAGIC = b"MGr1"
-_HEADER = "<4sIIIII"  # magic, generation, log, first seq, opened_s, crc32 of the 20 bytes before
-_HEADER_BYTES = const(24)
-_FRAME = "<HBII"  # payload bytes, kind, seq (0 for notes), crc32
-_FRAME_BYTES = const(11)
-_PLACE = "<IHHBI"  # what the crc covers before the payload: generation, offset, payload bytes, kind, seq
-_ERASED = const(0xFFFF)
 _UNUSED = const(0xFFFFFFFF)
 _LEAST_BLOCKS = const(4)
 
@@ -74,12 +68,12 @@ class Ring:
         """Find the newest block and the end of its records; format if there is no ring. True if it was formatted.
 
         Reads every block's header and the two newest blocks."""
-        header = bytearray(_HEADER_BYTES)
+        header = bytearray(HEADER_BYTES)
         newest = None
         logs = []
         for block in range(self.n_blocks):
             self.device.readblocks(block, header, 0)
-            fields = _header_of(header)
+            fields = header_of(header)
             logs.append(fields and fields[1])
             if fields:
                 self.starts[block] = fields[2]
@@ -90,7 +84,7 @@ class Ring:
             self._format()
             return True
         self._generation, log, self._block = newest
-        self.log = "%08x" % log
+        self.log = log
         for block in range(self.n_blocks):
             if logs[block] != log:
                 self.starts[block] = _UNUSED
@@ -163,7 +157,7 @@ class Ring:
         return True
 
     def _make_room(self, n):
-        if self._offset + _FRAME_BYTES + n > self.block_bytes:
+        if self._offset + FRAME_BYTES + n > self.block_bytes:
             self._open_block()
 
     def _open_block(self):
@@ -174,13 +168,11 @@ class Ring:
         self._block = (self._block + 1) % self.n_blocks
         self._generation += 1
         opened_s = self.now_s() & 0xFFFFFFFF
-        header = bytearray(_HEADER_BYTES)
-        struct.pack_into(_HEADER, header, 0, _MAGIC, self._generation, int(self.log, 16), self.next_seq, opened_s, 0)
-        struct.pack_into("<I", header, 20, binascii.crc32(memoryview(header)[:20]))
+        header = put_header(self._generation, self.log, self.next_seq, opened_s)
         self._program(0, header)
         self.starts[self._block] = self.next_seq
         self.opened[self._block] = opened_s
-        self._offset = _HEADER_BYTES
+        self._offset = HEADER_BYTES
         for kind, payload in self.heading():
             self._put(kind, 0, payload)
         if self.cursors:
@@ -188,21 +180,13 @@ class Ring:
             self._saved = dict(self.cursors)
 
     def _put(self, kind, seq, payload):
-        frame = bytearray(_FRAME_BYTES + len(payload))
-        frame[_FRAME_BYTES:] = payload
-        crc = self.crc_of(self._generation, self._offset, kind, seq, payload)
-        struct.pack_into(_FRAME, frame, 0, len(payload), kind, seq, crc)
+        frame = put_frame(self._generation, self._offset, kind, seq, payload)
         self._program(self._offset, frame)
         self._offset += len(frame)
 
     def _program(self, offset, data):
         self.device.writeblocks(self._block, data, offset)
         self.programmed_bytes += len(data)
-
-    @staticmethod
-    def crc_of(generation, offset, kind, seq, payload):
-        """The check of a record: it holds only in this place of this life of the block."""
-        return binascii.crc32(payload, binascii.crc32(struct.pack(_PLACE, generation, offset, len(payload), kind, seq)))
 
     # -- reading --------------------------------------------------------------------------------------------
 
@@ -285,75 +269,3 @@ class Ring:
         for name in list(self.cursors):
             if name not in names:
                 del self.cursors[name]
-
-
-class Reader:
-    """Iterates over (kind, seq, payload) from the first record of a block on, notes included.
-
-    It ends when it has caught up, and goes on when more was appended: call next() again. If its block is
-    overwritten it goes on with the oldest. Bytes that fail their check end a block: whoever reads sees the gap in
-    the seqs."""
-
-    def __init__(self, ring, block, stop_after=None):
-        self.ring = ring
-        self.offset = _HEADER_BYTES
-        self._stop_after = stop_after
-        self._head = bytearray(_FRAME_BYTES)
-        self._enter(block)
-
-    def _enter(self, block):
-        header = bytearray(_HEADER_BYTES)
-        self.ring.device.readblocks(block, header, 0)
-        fields = _header_of(header)
-        self._block = block
-        self._start = self.ring.starts[block]
-        self._generation = fields[0] if fields else 0
-        self.offset = _HEADER_BYTES
-
-    def __iter__(self):
-        return self
-
-    def __next__(self):
-        found = self.next()
-        if found is None:
-            raise StopIteration
-        return found
-
-    def next(self):
-        """The next (kind, seq, payload), or None at the end."""
-        ring = self.ring
-        while True:
-            if ring.starts[self._block] != self._start:
-                self._enter(ring.oldest())
-            found = self._read()
-            if found is not None:
-                return found
-            if self._block == self._stop_after or ring.is_newest(self._block):
-                return None
-            self._enter(ring.after(self._block))
-
-    def _read(self):
-        """The record at the offset, or None if none stands there."""
-        ring, offset, head = self.ring, self.offset, self._head
-        if offset + _FRAME_BYTES > ring.block_bytes:
-            return None
-        ring.device.readblocks(self._block, head, offset)
-        n, kind, seq, crc = struct.unpack(_FRAME, head)
-        if n == _ERASED and kind == 0xFF:
-            return None
-        payload = None
-        if offset + _FRAME_BYTES + n <= ring.block_bytes:
-            payload = bytearray(n)
-            ring.device.readblocks(self._block, payload, offset + _FRAME_BYTES)
-        if payload is None or crc != ring.crc_of(self._generation, offset, kind, seq, payload):
-            return None
-        self.offset = offset + _FRAME_BYTES + n
-        return kind, seq, payload
-
-
-def _header_of(header):
-    """(generation, log, first seq, opened_s), or None if these bytes are no header."""
-    magic, generation, log, first_seq, opened_s, crc = struct.unpack(_HEADER, header)
-    if magic != _MAGIC or crc != binascii.crc32(memoryview(header)[:20]):
-        return None
-    return generation, log, first_seq, opened_s

@@ -9,8 +9,9 @@ from micropython import const
 
 from firmware.errors import LinkDown
 from firmware.protocols import payload
+from firmware.uplink.codec import Codec
 from firmware.uplink.outbox import Outbox
-from firmware.uplink.session import Codec, Session
+from firmware.uplink.session import Session
 
 _FIRST_WAIT_MS = const(1000)
 _LONGEST_WAIT_MS = const(300000)

@@ -13,7 +13,7 @@ from functools import partial
 from pymodbus.server import ModbusSerialServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
-from firmware.config import parse_settings
+from firmware.forms import parse_settings
 from firmware.meters.profiles import PROFILES
 from firmware.protocols.modbus import form_of
 
@@ -72,7 +72,7 @@ class Line:
     """The wire: two pseudo terminals, and bytes that take their time from one to the other."""
 
     def __init__(self, settings):
-        baud, bits, parity, stop = parse_settings(settings, None)
+        baud, bits, parity, stop = parse_settings(settings)
         self._char_s = (1 + bits + (parity is not None) + stop) / baud
         self._ends = []
         for _ in range(2):
@@ -112,7 +112,7 @@ async def serve(plan):
     """Serve a line file's meters for ever; prints the gateway's end once it stands."""
     line = Line(plan["settings"])
     line.start()
-    baud, _, parity, stop = parse_settings(plan["settings"], None)
+    baud, _, parity, stop = parse_settings(plan["settings"])
     units = {section["unit"] for section in plan["meters"]}
     server = ModbusSerialServer(
         [Meter(section).device() for section in plan["meters"]],

@@ -1,0 +1,84 @@
+"""Keeps tasks alive, counts what kills them, and feeds the watchdog only while every watched part moves."""
+
+import asyncio
+import io
+import sys
+import time
+
+from micropython import const
+
+# How long a watched part may go without moving before the watchdog is no longer fed.
+_STUCK_S = const(180)
+_FEED_S = const(5)
+_FIRST_RESTART_MS = const(1000)
+_LONGEST_RESTART_MS = const(60000)
+# A task that lived so long has earned a quick restart again.
+_GOOD_S = const(600)
+_CRASH_CHARS = const(400)
+
+
+class Supervisor:
+    """Supervisor(report): report(task's name, text) is called after a crash, and must not raise.
+
+    crashes: {task's name: n}; last_crash: text; uptime_s: seconds by a clock that nobody sets."""
+
+    def __init__(self, report):
+        self.crashes = {}
+        self.last_crash = ""
+        self.uptime_s = 0
+        self._report = report
+        self._watched = []
+
+    def start(self, name, run):
+        """Run the coroutine function run() as a task, again and again if it dies; a run() that returns has ended."""
+        asyncio.create_task(self._supervise(name, run))
+
+    def watch(self, name, count):
+        """count() must change within 3 minutes, or the board is restarted."""
+        self._watched.append([name, count, None, 0])
+
+    async def _supervise(self, name, run):
+        wait_ms = _FIRST_RESTART_MS
+        while True:
+            begun_s = self.uptime_s
+            try:
+                await run()
+                return
+            except Exception as error:
+                self._crashed(name, error)
+            if self.uptime_s - begun_s > _GOOD_S:
+                wait_ms = _FIRST_RESTART_MS
+            await asyncio.sleep_ms(wait_ms)
+            wait_ms = min(2 * wait_ms, _LONGEST_RESTART_MS)
+
+    def _crashed(self, name, error):
+        self.crashes[name] = self.crashes.get(name, 0) + 1
+        text = io.StringIO()
+        sys.print_exception(error, text)
+        lines = [line.strip() for line in text.getvalue().split("\n") if line.strip()]
+        self.last_crash = "%s: %s" % (name, " | ".join(lines[-3:]))[:_CRASH_CHARS]
+        self._report(name, self.last_crash)
+
+    async def run_watchdog(self, watchdog, stays_up):
+        """Feed the watchdog for ever, while everything moves. stays_up() is called once, after 10 minutes."""
+        last_ms = time.ticks_ms()
+        while True:
+            await asyncio.sleep(_FEED_S)
+            seconds = time.ticks_diff(time.ticks_ms(), last_ms) // 1000
+            last_ms = time.ticks_add(last_ms, seconds * 1000)
+            if self.uptime_s <= _GOOD_S < self.uptime_s + seconds:
+                stays_up()
+            self.uptime_s += seconds
+            if self.all_move():
+                watchdog.feed()
+
+    def all_move(self):
+        """True if every watched part has moved within its time. A crash counts as moving: it is dealt with already."""
+        n_crashes = sum(self.crashes.values())
+        stuck = 0
+        for entry in self._watched:
+            now = (entry[1](), n_crashes)
+            if now != entry[2]:
+                entry[2], entry[3] = now, self.uptime_s
+            stuck += self.uptime_s - entry[3] >= _STUCK_S
+        return not stuck

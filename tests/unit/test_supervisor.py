@@ -1,0 +1,49 @@
+"""The supervisor: a task that dies is run again and counted; the watchdog is fed only while everything moves."""
+
+import asyncio
+
+from firmware.supervisor import Supervisor
+
+
+def test_a_task_that_dies_is_counted_reported_and_run_again():
+    told = []
+    runs = []
+    watch = Supervisor(lambda name, text: told.append((name, text)))
+
+    async def run():
+        runs.append(1)
+        if len(runs) < 2:
+            raise ValueError("why")
+
+    async def main():
+        watch.start("task", run)
+        await asyncio.sleep_ms(1300)
+
+    asyncio.run(main())
+    assert len(runs) == 2
+    assert watch.crashes == {"task": 1}
+    assert told[0][0] == "task" and "ValueError: why" in told[0][1] and told[0][1] == watch.last_crash
+
+
+def test_a_part_that_stops_moving_starves_the_watchdog():
+    watch = Supervisor(lambda name, text: None)
+    count = [0]
+    watch.watch("part", lambda: count[0])
+    assert watch.all_move()
+    watch.uptime_s = 179
+    assert watch.all_move()
+    watch.uptime_s += 1
+    assert not watch.all_move()
+    count[0] = 1
+    assert watch.all_move()
+
+
+def test_a_part_that_crashes_is_not_stuck():
+    watch = Supervisor(lambda name, text: None)
+    watch.watch("part", lambda: 0)
+    watch.all_move()
+    watch.uptime_s = 200
+    watch.crashes["part"] = 1
+    assert watch.all_move()
+    watch.uptime_s = 400
+    assert not watch.all_move()
