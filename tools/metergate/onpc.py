@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import time
+import traceback
 import types
 from pathlib import Path
 
@@ -17,7 +18,7 @@ def _ticks_diff(end, start):
 
 
 def install():
-    """Add the project to the path, the module `micropython`, and MicroPython's additions to time and asyncio."""
+    """Add the project to the path, the module `micropython`, and MicroPython's additions to time, sys and asyncio."""
     for folder in (ROOT / "lib", ROOT):
         if str(folder) not in sys.path:
             sys.path.insert(0, str(folder))
@@ -30,5 +31,7 @@ def install():
         time.ticks_us = lambda: time.monotonic_ns() // 1_000 % _TICKS
         time.ticks_add = lambda ticks, delta: (ticks + delta) % _TICKS
         time.ticks_diff = _ticks_diff
+    if not hasattr(sys, "print_exception"):
+        sys.print_exception = lambda error, file=None: traceback.print_exception(error, file=file)
     if not hasattr(asyncio, "sleep_ms"):
         asyncio.sleep_ms = lambda ms: asyncio.sleep(ms / 1000)
