@@ -63,7 +63,12 @@ def _host(value, most):
 def _hosts(value, most):
     if not isinstance(value, list) or len(value) > most:
         raise ValueError
-    return tuple(_host(v, 253) for v in value)
+    for place in value:
+        host, _, port = _text(place, 253).partition(":")
+        _host(host, 253)
+        if ":" in place and not (port.isdigit() and len(port) <= 5 and 1 <= int(port) <= 65535):
+            raise ValueError
+    return tuple(value)
 
 
 def _file(value, most):
@@ -132,7 +137,7 @@ def says(kind, allowed):
         "text": "text of at most %d characters",
         SECRET: "text of at most %d characters",
         "host": "a host name or address of at most %d characters, without port",
-        "hosts": "a list of at most %d host names or addresses",
+        "hosts": "a list of at most %d hosts, each a name or address, :port behind it if it is not the usual one",
         "file": "a file name of at most %d characters in the gateway's own folder",
         "topic": "1..%d characters without + # and without / at either end",
     }

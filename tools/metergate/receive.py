@@ -46,7 +46,7 @@ class Receiver:
     def _run(self):
         while not self._closed.is_set():
             try:
-                self._client.connect("localhost", self._port, keepalive=10)
+                self._client.connect("127.0.0.1", self._port, keepalive=10)
                 while not self._closed.is_set() and self._client.loop(0.2) == mqtt.MQTT_ERR_SUCCESS:
                     pass
             except (OSError, ssl.SSLError):
