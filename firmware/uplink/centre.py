@@ -57,8 +57,8 @@ class Centre:
         self._wake.set()
 
     def _tell_lost(self, first_seq, n):
-        pairs = (("uplink", self.name), ("first", first_seq), ("n", n))
-        self._log.event('"event":"data_lost",' + payload.obj(*((k, payload.text(v)) for k, v in pairs))[1:-1])
+        members = '"t":%d,"event":"data_lost","uplink":%s,"first":%d,"n":%d'
+        self._log.event(members % (self._log.ring.now_s(), payload.text(self.name), first_seq, n))
 
     async def run_centre(self):
         """Keep a session up for ever."""

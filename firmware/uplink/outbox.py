@@ -30,11 +30,15 @@ class Outbox:
         self.n_lost = 0
         self.n_unreadable = 0
         self.n_messages = 0
+        self._told_seq = 0
         self.restart()
 
     def restart(self):
         """Begin behind the cursor again; nothing is in flight."""
         self._read_seq = self._ring.cursor(self._consumer)
+        if not self._read_seq:
+            # A new data centre begins with the oldest record; what was overwritten before its time is not lost to it.
+            self._read_seq = self._ring.first_seq - 1
         self._reader = self._ring.reader(self._read_seq + 1)
         self._decoder = record.Decoder()
         self._held = None
@@ -42,8 +46,8 @@ class Outbox:
 
     @property
     def backlog(self):
-        """Records stored and not acknowledged."""
-        return self._ring.next_seq - 1 - self._ring.cursor(self._consumer)
+        """Records held and not acknowledged."""
+        return self._ring.next_seq - 1 - max(self._ring.cursor(self._consumer), self._ring.first_seq - 1)
 
     def has_room(self):
         return len(self._flight) < _WINDOW
@@ -96,12 +100,18 @@ class Outbox:
                 self.n_unreadable += 1
                 item = None
             if seq:
-                if seq > self._read_seq + 1:
-                    self.n_lost += seq - self._read_seq - 1
-                    self._lost(self._read_seq + 1, seq - self._read_seq - 1)
+                self._tell_gap(self._read_seq + 1, seq)
                 self._read_seq = seq
                 if item is not None:
                     return seq, item
+
+    def _tell_gap(self, first_seq, seq):
+        """Count and tell the records first_seq..seq-1 as lost, each once, however often it is begun anew."""
+        first_seq = max(first_seq, self._told_seq)
+        if first_seq < seq:
+            self._told_seq = seq
+            self.n_lost += seq - first_seq
+            self._lost(first_seq, seq - first_seq)
 
     def sent(self, packet_id, last_seq):
         """A message up to last_seq is under way; last_seq 0 for one that is not from the ring."""
