@@ -97,7 +97,9 @@ class App:
             self.supervisor.crashes["log"] = self.supervisor.crashes.get("log", 0) + 1
 
     def restart(self):
+        """A wanted restart: what is in memory is written down, and it counts as no failure."""
         self.log.close()
+        starts.stays_up()
         self.board.restart()
 
     # -- tasks ----------------------------------------------------------------------------------------------
@@ -193,7 +195,7 @@ def run():
         print("stopped; what was measured is stored")
     except Exception as error:
         sys.print_exception(error)
-        app.restart()
+        board.restart()
 
 
 def _safe(board, why, config):

@@ -32,7 +32,7 @@ def line_ports(section):
         uart = machine.UART(section.uart, baudrate=9600, tx=section.tx, rx=section.rx, rxbuf=_RX_BYTES, txbuf=_TX_BYTES)
     except (ValueError, OSError) as error:
         # UART 0 is the console's, and not every pin of the schema exists on every ESP32 or can drive a line.
-        raise ConfigError("lines." + section.name, "a UART and pins that this board has; it says: %s" % error)
+        raise ConfigError("lines." + section.name, "must be a UART and pins this board has; it says: %s" % error)
     return uart, drive
 
 

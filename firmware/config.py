@@ -24,7 +24,7 @@ SCHEMA = (
     ("network.ntp", "hosts", 4, (), "Time servers, asked in this order"),
     ("network.dns", "hosts", 2, (), "Name servers (addresses); empty: those the network hands out"),
     ("lines[].name", "name", 16, REQUIRED, "Name of an RS-485 pair"),
-    ("lines[].uart", "int", (0, 2), REQUIRED, "Number of the UART"),
+    ("lines[].uart", "int", (1, 2), REQUIRED, "Number of the UART; 0 is the console"),
     ("lines[].tx", "int", (0, 48), REQUIRED, "GPIO of the transmit pin"),
     ("lines[].rx", "int", (0, 48), REQUIRED, "GPIO of the receive pin"),
     ("lines[].de", "int", (-1, 48), -1, "GPIO of driver-enable; -1: the transceiver switches by itself"),

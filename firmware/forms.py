@@ -49,9 +49,12 @@ def _name(value, most):
 
 
 def _names(value, most):
-    if not isinstance(value, list) or len(value) > most or len(set(value)) != len(value):
+    if not isinstance(value, list) or len(value) > most:
         raise ValueError
-    return tuple(_name(v, 32) for v in value)
+    names = tuple(_name(v, 32) for v in value)
+    if len(set(names)) != len(names):
+        raise ValueError
+    return names
 
 
 def _host(value, most):

@@ -1,6 +1,7 @@
 """How often the gateway has started, and how often in a row it failed to stay up: one small file.
 
-A cut of power is no failure; a watchdog, a crash or a reset soon after the start is.
+A cut of power is no failure, nor is a soft reset, which a person makes; a watchdog, a crash or a reset soon after the
+start is.
 """
 
 import os
@@ -34,7 +35,7 @@ def count(cause):
 
     A safe start leaves one try open, so that a board nobody attends to measures again."""
     n_starts, n_failed = read()
-    n_failed = 0 if cause == "power" else n_failed + 1
+    n_failed = 0 if cause in ("power", "soft") else n_failed + 1
     safe = n_failed >= MOST_FAILED
     write(n_starts + 1, MOST_FAILED - 1 if safe else n_failed)
     return n_starts + 1, safe

@@ -44,7 +44,7 @@ def main(folder):
                 raise
         _forget()
         asyncio.new_event_loop()
-        machine._cause = machine.SOFT_RESET
+        machine._cause = machine.HARD_RESET
 
 
 main(sys.argv[1])
