@@ -80,6 +80,8 @@ class App:
 
     def _stepped(self, from_s, to_s):
         self.log.event('"t":%d,"event":"time_step","from":%d' % (to_s, from_s))
+        for poll in self.polls:
+            poll.clock_stepped()
 
     def _clock_quality(self):
         return 0 if self.time.is_synchronised else record.Q_UNSYNCHRONISED
@@ -110,6 +112,8 @@ class App:
             '"t":%d,"event":"start","boot":%d,"cause":%s,"version":"%s","cfg":"%s"'
             % (self.now_s(), self.n_starts, payload.text(self.start_cause), VERSION, self.config.hash)
         )
+        if self.formatted:
+            self.log.event('"t":%d,"event":"log_formatted"' % self.now_s())
         start = self.supervisor.start
         if self.config.network.kind != "none":
             start("link", self.link.run_link)
@@ -122,11 +126,11 @@ class App:
         start("measure", self._run_measure)
         self.supervisor.watch("store", lambda: self._n_store)
         for centre in self.centres:
-            self._watch(centre)
+            self._watch("uplink " + centre.name, centre)
         await self.supervisor.run_watchdog(self.board.watchdog(_WATCHDOG_MS), starts.stays_up)
 
-    def _watch(self, part):
-        self.supervisor.watch(part.name, lambda: part.progress)
+    def _watch(self, name, part):
+        self.supervisor.watch(name, lambda: part.progress)
 
     async def _run_measure(self):
         """Wait until the time is known, account for the slots that passed, then poll every line by its own task."""
@@ -135,7 +139,7 @@ class App:
         due = self.log.resume(self.now_s())
         for poll in self.polls:
             poll.start(due)
-            self._watch(poll)
+            self._watch("poll " + poll.name, poll)
             self.supervisor.start("poll " + poll.name, poll.run_poll)
 
     async def _run_store(self):

@@ -13,6 +13,9 @@ from firmware.errors import ConfigError
 _DAY_S = const(86400)
 # 2025-01-01T00:00:00Z: an earlier clock has not been set since power came (ESP32 starts in 2000).
 _KNOWN_S = const(1735689600)
+# After a clock was set back by less, slots already recorded are not read again; by more, measuring goes on at once
+# and slots may stand in the log twice.
+AHEAD_S = const(3600)
 # Unix seconds of this port's epoch: 0 where it is 1970 (unix), 946684800 where it is 2000 (ESP32).
 _EPOCH_S = 0 if time.gmtime(0)[0] == 1970 else 946684800
 

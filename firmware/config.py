@@ -50,7 +50,7 @@ SCHEMA = (
 )
 
 # A bound on every list: section, least, most.
-LISTS = (("lines", 0, 4), ("meters", 0, 32), ("uplinks", 0, 4))
+LISTS = (("lines", 0, 2), ("meters", 0, 16), ("uplinks", 0, 4))
 
 
 class Section:

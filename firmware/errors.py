@@ -1,6 +1,6 @@
 """Every error the firmware raises: who says so, and what may the caller do?
 
-Errors carry values; whoever shows them to a person makes the words (console/words.py).
+Errors carry values; whoever shows them to a person makes the words (console/shell.py, console/commands.py).
 """
 
 

@@ -60,4 +60,6 @@ def check(config):
         )
     if config.uplinks and config.network.kind == "none":
         raise ConfigError("network.kind", "must be wifi, since uplinks are configured")
+    if config.network.kind == "wifi" and not config.network.ssid:
+        raise ConfigError("network.ssid", "must be the network's name, since network.kind is wifi")
     return config

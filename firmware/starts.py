@@ -37,7 +37,7 @@ def count(cause):
     n_starts, n_failed = read()
     n_failed = 0 if cause in ("power", "soft") else n_failed + 1
     safe = n_failed >= MOST_FAILED
-    write(n_starts + 1, MOST_FAILED - 1 if safe else n_failed)
+    write(n_starts + 1, MOST_FAILED - 2 if safe else n_failed)
     return n_starts + 1, safe
 
 

@@ -34,7 +34,7 @@ class Supervisor:
         asyncio.create_task(self._supervise(name, run))
 
     def watch(self, name, count):
-        """count() must change within 3 minutes, or the board is restarted."""
+        """count() must change within 3 minutes, or the board is restarted. name: the task's, as given to start."""
         self._watched.append([name, count, None, 0])
 
     async def _supervise(self, name, run):
@@ -73,11 +73,10 @@ class Supervisor:
                 watchdog.feed()
 
     def all_move(self):
-        """True if every watched part has moved within its time. A crash counts as moving: it is dealt with already."""
-        n_crashes = sum(self.crashes.values())
+        """True if every watched part has moved within its time. Its own crash counts: it is dealt with already."""
         stuck = 0
         for entry in self._watched:
-            now = (entry[1](), n_crashes)
+            now = (entry[1](), self.crashes.get(entry[0], 0))
             if now != entry[2]:
                 entry[2], entry[3] = now, self.uptime_s
             stuck += self.uptime_s - entry[3] >= _STUCK_S

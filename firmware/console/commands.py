@@ -107,6 +107,25 @@ def _day(word):
     raise CommandError("not a date: %s; dates are written 2026-11-21" % word)
 
 
+async def _clock(app, words, say):
+    if len(words) == 2:
+        app.time.set_by_hand(_instant(app.config.gateway.zone, *words))
+    elif words:
+        raise CommandError("clock DATE TIME in local time, such as clock 2026-11-22 14:05:00")
+    await say("%s, source %s" % (app.config.gateway.zone.local_text(app.now_s()), app.time.source))
+
+
+def _instant(zone, date, time_of_day):
+    """Unix seconds of a local date and time. CommandError if that is none."""
+    midnight_s = zone.midnight_s(_day(date))
+    parts = time_of_day.split(":")
+    if len(parts) != 3 or not all(p.isdigit() and len(p) == 2 and int(p) < 60 for p in parts) or int(parts[0]) > 23:
+        raise CommandError("not a time: %s; times are written 14:05:00" % time_of_day)
+    at_s = midnight_s + int(parts[0]) * 3600 + int(parts[1]) * 60 + int(parts[2])
+    # Behind a change of summer time the clock shows more or less than what has passed since midnight.
+    return at_s - zone.offset_s(at_s) + zone.offset_s(midnight_s)
+
+
 async def _restart(app, words, say):
     await say("restarting")
     app.restart()
@@ -120,6 +139,7 @@ def _only(words, name):
 
 COMMANDS = {
     "help": (_help, "", "this list", True),
+    "clock": (_clock, "[DATE TIME]", "the local time and its source; set it where there is no time server", False),
     "status": (_status, "", "the gateway at a glance: time, log, network, uplinks, lines", True),
     "meters": (_meters, "", "every meter with its newest reading and its counts", False),
     "read": (_read, "METER", "read a meter now and show its values", False),

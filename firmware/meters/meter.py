@@ -3,6 +3,7 @@
 The chosen points are merged into the fewest requests once, at start.
 """
 
+import asyncio
 import time
 
 from firmware.errors import BadFrame, ConfigError, MeterRefused, NoReply
@@ -54,6 +55,8 @@ class Meter:
         self.blocks = plan_blocks(self.rows, gap)
         self.counts = {"readings": 0, "no_reply": 0, "bad_frame": 0, "refused": 0, "retries": 0}
         self.reply_ms = 0
+        # A person's read must not mix with the poll's: they share the buffers below.
+        self._lock = asyncio.Lock()
         self._request = bytearray(modbus.REQUEST_BYTES)
         self._reply = modbus.Reply()
 
@@ -65,6 +68,10 @@ class Meter:
         """(values, complete): scaled integers or None in the order of points; complete is False if some are missing.
 
         A block the meter refuses costs only its own points. NoReply, BadFrame or MeterRefused if none came."""
+        async with self._lock:
+            return await self._read_blocks()
+
+    async def _read_blocks(self):
         values = [None] * len(self.rows)
         refused = None
         n_read = 0

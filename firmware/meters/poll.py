@@ -4,7 +4,7 @@ import asyncio
 
 from micropython import const
 
-from firmware.clock import slot_after, slot_at, slots_between
+from firmware.clock import AHEAD_S, slot_after, slot_at, slots_between
 from firmware.errors import MeterError, MeterRefused
 from firmware.protocols import record
 
@@ -15,6 +15,7 @@ _NAP_MS = const(500)
 _SHORT_NAP_MS = const(20)
 
 LINE_BUSY = "line busy"
+CLOCK_SET = "clock set"
 
 
 class Poll:
@@ -30,6 +31,7 @@ class Poll:
         self.now_s = now_s
         self.progress = 0
         self.quality = lambda: 0
+        self._stepped = set()
         self.due = {}
         self._meters = meters
         self._fresh = {index for index, _ in meters}
@@ -38,9 +40,14 @@ class Poll:
         """due: the list that log.resume gave, by index in the log."""
         self.due = {index: due[index] for index, _ in self._meters}
 
+    def clock_stepped(self):
+        """Slots that are now found to have passed were stepped over, not missed for want of time."""
+        self._stepped = {index for index, _ in self._meters}
+
     async def run_poll(self):
         """Read every meter at its slots, for ever. The earliest slot first; at equal slots in configured order."""
         while True:
+            self._rewind(self.now_s())
             index, meter = min(self._meters, key=lambda pair: (self.due[pair[0]], pair[0]))
             slot_s = self.due[index]
             wait_s = slot_s - self.now_s()
@@ -55,13 +62,22 @@ class Poll:
             # Lets the other tasks run where reading never had to wait.
             await asyncio.sleep_ms(0)
 
+    def _rewind(self, now_s):
+        """Take up meters that are due far ahead: the clock had been ahead and was set back."""
+        for index, meter in self._meters:
+            if self.due[index] > now_s + meter.section.every_s + AHEAD_S:
+                self.log.rewind(index)
+                self.due[index] = slot_after(self.zone, meter.section.every_s, now_s)
+
     def _skip_passed(self, index, meter, slot_s):
         """The newest slot that is due; those before it passed while the line was busy with others."""
         every_s = meter.section.every_s
         newest_s = slot_at(self.zone, every_s, self.now_s())
         n = slots_between(self.zone, every_s, slot_s, newest_s - 1)
         if n:
-            self.log.missed(index, slot_s, slot_at(self.zone, every_s, newest_s - 1), n, LINE_BUSY)
+            cause = CLOCK_SET if index in self._stepped else LINE_BUSY
+            self.log.missed(index, slot_s, slot_at(self.zone, every_s, newest_s - 1), n, cause)
+        self._stepped.discard(index)
         return max(slot_s, newest_s)
 
     async def _read(self, index, meter, slot_s):

@@ -132,6 +132,10 @@ class Days:
         self.emit = emit
         self._open = {}
 
+    def forget(self, meter):
+        """Drop a meter's open day: it was of a clock that had been ahead."""
+        self._open.pop(meter.name, None)
+
     def add(self, meter, found):
         """Take a Reading or Miss of a meter (MeterNames) in the log's order; may call emit."""
         slot_s = found.end_s if found.kind == record.MISS else found.slot_s

@@ -6,7 +6,7 @@ after a start only the newest blocks and the open day are read again.
 
 from micropython import const
 
-from firmware.clock import slot_after, slot_at, slots_between
+from firmware.clock import AHEAD_S, slot_after, slot_at, slots_between
 from firmware.errors import RecordError
 from firmware.protocols import record
 from firmware.store.days import Days
@@ -121,6 +121,8 @@ class Log:
         A slot that has only just passed is still due: it will be read late. Call once, when the time is known."""
         due = []
         for index, meter in enumerate(self.meters):
+            if meter.last_slot_s > now_s + AHEAD_S + meter.every_s:
+                self.rewind(index)
             slot_s = slot_at(self.zone, meter.every_s, now_s)
             if now_s - slot_s > min(_CATCH_UP_S, meter.every_s // 2) or slot_s <= meter.last_slot_s:
                 slot_s = slot_after(self.zone, meter.every_s, max(slot_s, meter.last_slot_s))
@@ -134,6 +136,14 @@ class Log:
             if n:
                 self._put_miss(index, first_s, slot_at(self.zone, meter.every_s, slot_s - 1), n, NOT_RUNNING)
         return due
+
+    def rewind(self, index):
+        """The clock had been ahead: what the log knows of this meter's slots and days no longer bounds what comes."""
+        self._end_span(index)
+        meter = self.meters[index]
+        meter.last_slot_s = meter.next_day = 0
+        self._days.forget(meter)
+        self.ring.note(record.NAMES, record.put_names(index, meter))
 
     # -- records --------------------------------------------------------------------------------------------
 
@@ -162,8 +172,8 @@ class Log:
             return
         first_s, _, n, _ = span
         first_s = first_s if n else slot_s
+        # The slot counts as recorded only when the span is written: until then a cut may come.
         self._spans[index] = (first_s, slot_s, n + 1, cause)
-        meter.last_slot_s = slot_s
         if slot_s - first_s + meter.every_s >= _SPAN_S:
             self._write_span(index)
 

@@ -2,18 +2,19 @@
 
 from firmware.store.block import FRAME_BYTES, HEADER_BYTES, check_frame, header_of, size_of
 
+_DAMAGED = object()
+
 
 class Reader:
     """Iterates over (kind, seq, payload) from the first record of a block on, notes included.
 
     It ends when it has caught up, and goes on when more was appended: call next() again. If its block is
-    overwritten it goes on with the oldest. Bytes that fail their check end a block: whoever reads sees the gap in
-    the seqs."""
+    overwritten it goes on with the oldest. Bytes that fail their check are passed over up to the next good record:
+    whoever reads sees the gap in the seqs."""
 
-    def __init__(self, ring, block, stop_after=None):
+    def __init__(self, ring, block):
         self.ring = ring
         self.offset = HEADER_BYTES
-        self._stop_after = stop_after
         self._head = bytearray(FRAME_BYTES)
         self._enter(block)
 
@@ -22,6 +23,8 @@ class Reader:
         self.ring.device.readblocks(block, header, 0)
         fields = header_of(header)
         self._block = block
+        # The offset of damage behind which nothing good was found.
+        self._searched = 0
         self._start = self.ring.starts[block]
         self._generation = fields[0] if fields else 0
         self.offset = HEADER_BYTES
@@ -41,26 +44,40 @@ class Reader:
         while True:
             if ring.starts[self._block] != self._start:
                 self._enter(ring.oldest())
-            found = self._read()
+            found = self._record_at(self.offset)
+            if found is _DAMAGED:
+                found = self._behind_damage()
             if found is not None:
-                return found
-            if self._block == self._stop_after or ring.is_newest(self._block):
+                self.offset, kind, seq, payload = found
+                return kind, seq, payload
+            if ring.is_newest(self._block):
                 return None
             self._enter(ring.after(self._block))
 
-    def _read(self):
-        """The record at the offset, or None if none stands there."""
-        ring, offset, head = self.ring, self.offset, self._head
+    def _record_at(self, offset):
+        """(offset behind it, kind, seq, payload) of the record at offset; None if nothing was written there, or _DAMAGED."""
+        ring, head = self.ring, self._head
         if offset + FRAME_BYTES > ring.block_bytes:
             return None
         ring.device.readblocks(self._block, head, offset)
         n = size_of(head)
-        if n is None or offset + FRAME_BYTES + n > ring.block_bytes:
+        if n is None:
             return None
+        end = offset + FRAME_BYTES + n
+        if end > ring.block_bytes:
+            return _DAMAGED
         payload = bytearray(n)
         ring.device.readblocks(self._block, payload, offset + FRAME_BYTES)
         found = check_frame(head, payload, self._generation, offset)
-        if found is None:
+        return (end, found[0], found[1], payload) if found else _DAMAGED
+
+    def _behind_damage(self):
+        """The next good record in this block, as _record_at gives it, or None. Looks at every byte, once."""
+        if self.offset == self._searched:
             return None
-        self.offset = offset + FRAME_BYTES + n
-        return found[0], found[1], payload
+        for offset in range(self.offset + 1, self.ring.block_bytes - FRAME_BYTES + 1):
+            found = self._record_at(offset)
+            if found is not None and found is not _DAMAGED:
+                return found
+        self._searched = self.offset
+        return None

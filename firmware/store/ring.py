@@ -20,7 +20,7 @@ _LEAST_BLOCKS = const(4)
 
 # The heading of a block (names, cursors) and one record always fit into a block together.
 MOST_HEADING_BYTES = const(1400)
-MOST_PAYLOAD_BYTES = const(2600)
+MOST_PAYLOAD_BYTES = const(2500)
 
 # A cursor is written when so many records or seconds have gone since it was: the most that is sent twice after a cut.
 _CURSOR_RECORDS = const(64)
@@ -96,18 +96,18 @@ class Ring:
         self._open_block()
 
     def _replay(self):
-        """Take next_seq, cursors and the end of the records from the two newest blocks."""
-        self.next_seq = self.starts[self._block]
-        previous = (self._block - 1) % self.n_blocks
-        for block in (previous, self._block):
-            if self.starts[block] == _UNUSED or self.starts[block] > self.starts[self._block]:
-                continue
-            reader = Reader(self, block, stop_after=block)
-            for kind, seq, payload in reader:
-                if kind == record.CURSORS:
-                    self.cursors.update(record.cursors_of(payload))
-                elif seq:
-                    self.next_seq = seq + 1
+        """Take next_seq, cursors and the end of the records from the newest blocks.
+
+        Begins with the last block before the newest that has a numbered record: its heading was whole."""
+        first_seq = self.next_seq = self.starts[self._block]
+        reader = Reader(self, self._last_block(lambda block: self.starts[block] < first_seq))
+        for kind, seq, payload in reader:
+            if kind == record.CURSORS:
+                self.cursors.update(record.cursors_of(payload))
+            elif seq:
+                self.next_seq = seq + 1
+        # What a data centre has acknowledged was stored once, even if it cannot be read any more.
+        self.next_seq = max([self.next_seq] + [seq + 1 for seq in self.cursors.values()])
         self._offset = reader.offset
         if not self._erased_from(reader.offset):
             self.torn += 1
@@ -239,8 +239,8 @@ class Ring:
     # -- consumers ------------------------------------------------------------------------------------------
 
     def cursor(self, consumer):
-        """The last seq the consumer has acknowledged; 0: none."""
-        return self.cursors.get(consumer, 0)
+        """The last seq the consumer has acknowledged, or before which nothing was held when it was new."""
+        return self.cursors[consumer]
 
     def acknowledge(self, consumer, seq):
         """Move a consumer's cursor. It becomes durable by save_cursors, within 64 records or 10 s."""
@@ -265,7 +265,11 @@ class Ring:
         return True
 
     def keep_consumers(self, names):
-        """Forget the cursors of consumers that are no longer configured."""
+        """Forget the cursors of other consumers; a new one begins with the oldest record held."""
         for name in list(self.cursors):
             if name not in names:
                 del self.cursors[name]
+        for name in names:
+            if name not in self.cursors:
+                self.cursors[name] = self.first_seq - 1
+        self.save_cursors(force=True)

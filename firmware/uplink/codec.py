@@ -95,10 +95,6 @@ class Codec:
         self._client.ping()
         return self._buffer.out
 
-    def disconnect(self):
-        """DISCONNECT: the data centre drops the last will. umqtt closes its socket with it, so it is written here."""
-        return b"\xe0\0"
-
     def packet_id_of(self, packet):
         """The id a PUBACK is for; None for a PINGRESP. LinkDown("receive", ..) for anything else: we subscribe to nothing."""
         if packet[0] == _PINGRESP and len(packet) == 2:

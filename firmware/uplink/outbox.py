@@ -36,9 +36,6 @@ class Outbox:
     def restart(self):
         """Begin behind the cursor again; nothing is in flight."""
         self._read_seq = self._ring.cursor(self._consumer)
-        if not self._read_seq:
-            # A new data centre begins with the oldest record; what was overwritten before its time is not lost to it.
-            self._read_seq = self._ring.first_seq - 1
         self._reader = self._ring.reader(self._read_seq + 1)
         self._decoder = record.Decoder()
         self._held = None

@@ -96,16 +96,11 @@ class Session:
         self.n_unanswered_pings += 1
         await self._write(self.codec.ping(), "ping", _REPLY_S)
 
-    async def close(self, polite=False):
-        """End the session; polite: with DISCONNECT, which drops the last will."""
+    async def close(self):
+        """End the session without a word: the data centre publishes the last will."""
         if self._receiver:
             self._receiver.cancel()
         if self._stream:
-            try:
-                if polite:
-                    await self._write(self.codec.disconnect(), "publish", 2)
-            except LinkDown:
-                pass
             try:
                 self._stream.close()
                 await self._stream.wait_closed()

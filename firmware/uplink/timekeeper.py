@@ -20,12 +20,13 @@ class TimeKeeper:
     """TimeKeeper(servers, names, link, now_s, set_clock, kept, stepped).
 
     servers: config.network.ntp. set_clock(at_s) sets the board's clock; kept: True if something else keeps it right.
-    stepped(from_s, to_s) is called after a step. source: kept, ntp, board (a clock that only goes on) or none."""
+    stepped(from_s, to_s) is called after a step. source: kept, ntp, hand, board (a clock that only goes on) or none."""
 
     def __init__(self, servers, names, link, now_s, set_clock, kept, stepped):
         self.n_failures = 0
         self.last_failure = ""
         self.set_s = 0
+        self.by_hand = False
         self._servers = servers
         self._names = names
         self._link = link
@@ -40,6 +41,8 @@ class TimeKeeper:
             return "ntp"
         if self._kept:
             return "kept"
+        if self.by_hand:
+            return "hand"
         return "board" if is_known(self._now_s()) else "none"
 
     @property
@@ -60,10 +63,18 @@ class TimeKeeper:
                 self.n_failures += 1
                 self.last_failure = "%s: %s" % (server, error.cause)
                 continue
-            before_s = self._now_s()
-            if abs(at_s - before_s) >= _STEP_S:
-                self._set_clock(at_s)
-                self._stepped(before_s, at_s)
+            self._take(at_s)
             self.set_s = at_s
             return True
         return False
+
+    def _take(self, at_s):
+        before_s = self._now_s()
+        if abs(at_s - before_s) >= _STEP_S:
+            self._set_clock(at_s)
+            self._stepped(before_s, at_s)
+
+    def set_by_hand(self, at_s):
+        """A person says what time it is; the readings still say that the clock is not synchronised."""
+        self._take(at_s)
+        self.by_hand = True

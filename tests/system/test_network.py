@@ -1,5 +1,6 @@
 """Names and time come over the network, without stopping the measuring when they do not come."""
 
+import calendar
 import socket
 import struct
 import threading
@@ -122,3 +123,14 @@ def test_a_step_of_the_clock_is_an_event(gateway, own, line):
         )
 
     wait_for(steps, 15, "event")
+
+
+def test_a_person_can_set_the_clock(gateway, line):
+    unit = gateway(config(THREE))
+    wait_for(lambda: "source kept" in answer(unit, "clock"), 10, "clock")
+    assert "not a date: today" in answer(unit, "clock today 12:00:00")
+    assert "not a time: 25:00:00" in answer(unit, "clock 2026-11-22 25:00:00")
+    answer(unit, "clock 2031-01-02 03:04:05")
+    # A PC's clock is not ours to set; that it was wanted stands in the log.
+    steps = [r.members for _, r in read_image(unit.ring)[1] if r.kind == 4 and "time_step" in r.members]
+    assert steps and '"t":%d' % (calendar.timegm((2031, 1, 2, 3, 4, 5)) - 8 * 3600) in steps[0]
