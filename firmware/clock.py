@@ -129,6 +129,10 @@ class Zone:
         return "%s %s%s%02d:%02d%s" % (day_text(day), clock, sign, east_s // 3600, east_s // 60 % 60, seconds)
 
 
+# Not isalpha(): POSIX means these, on every port.
+_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
 class _Parts:
     """Reads a TZ string from left to right."""
 
@@ -153,19 +157,19 @@ class _Parts:
         """Three or more letters, or <+08> in angle brackets."""
         first = self.at
         if self.take("<"):
-            while self.more() and (self.text[self.at].isalpha() or self.text[self.at].isdigit() or self.text[self.at] in "+-"):
+            while self.more() and (self.text[self.at] in _LETTERS or self.text[self.at] in "+-0123456789"):
                 self.at += 1
             if self.at - first < 4 or not self.take(">"):
                 self.fail()
             return
-        while self.more() and self.text[self.at].isalpha():
+        while self.more() and self.text[self.at] in _LETTERS:
             self.at += 1
         if self.at - first < 3:
             self.fail()
 
     def number(self, low, high):
         first = self.at
-        while self.more() and self.text[self.at].isdigit() and self.at - first < 4:
+        while self.more() and self.text[self.at] in "0123456789" and self.at - first < 4:
             self.at += 1
         if self.at == first or not low <= int(self.text[first : self.at]) <= high:
             self.fail()

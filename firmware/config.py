@@ -6,10 +6,10 @@ since JSON's numbers become 32-bit floats on a board: a float anywhere is an err
 
 import binascii
 import hashlib
-import json
 
 from firmware.errors import ConfigError
 from firmware.forms import SECRET, checked, says, settings_text
+from firmware.strictjson import text_of
 
 REQUIRED = object()
 
@@ -157,7 +157,9 @@ def _section_text(name, section):
             value = value.text
         elif kind == "settings":
             value = settings_text(value) if value else ""
-        elif isinstance(value, tuple):
-            value = list(value)
-        parts.append('"%s":%s' % (key, json.dumps(value)))
+        if isinstance(value, tuple):
+            shown = "[%s]" % ", ".join(text_of(v) for v in value)
+        else:
+            shown = str(value) if isinstance(value, int) else text_of(value)
+        parts.append('"%s":%s' % (key, shown))
     return "{%s}" % ",".join(parts)

@@ -9,6 +9,11 @@ SECRET = "secret"
 _NAME_CHARS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
 
 
+def is_digits(text):
+    """True of one or more of 0..9; isdigit() takes other scripts' digits on a PC."""
+    return text != "" and all(c in "0123456789" for c in text)
+
+
 def checked(key, kind, allowed, value):
     """The value in the form the firmware uses; ConfigError(key, ..) unless it is as kind and allowed say."""
     try:
@@ -69,7 +74,7 @@ def _hosts(value, most):
     for place in value:
         host, _, port = _text(place, 253).partition(":")
         _host(host, 253)
-        if ":" in place and not (port.isdigit() and len(port) <= 5 and 1 <= int(port) <= 65535):
+        if ":" in place and not (is_digits(port) and len(port) <= 5 and 1 <= int(port) <= 65535):
             raise ValueError
     return tuple(value)
 
@@ -97,7 +102,7 @@ def parse_settings(value, _=None):
     """(baud rate, data bits, parity, stop bits): parity None, 0 even, 1 odd, as machine.UART counts them."""
     if value == "":
         return value
-    if not isinstance(value, str) or len(value) < 7 or value[-4] != " " or not value[:-4].isdigit():
+    if not isinstance(value, str) or len(value) < 7 or value[-4] != " " or not is_digits(value[:-4]):
         raise ValueError
     baud, bits, parity, stop = int(value[:-4]), value[-3], value[-2], value[-1]
     if not 300 <= baud <= 115200 or bits not in "78" or parity not in "NEO" or stop not in "12":

@@ -26,6 +26,8 @@ def _json(name, default):
         if default is None:
             raise ConfigError(name, "cannot be read; is there such a file?")
         return default
+    except UnicodeError:
+        raise ConfigError(name, "is not UTF-8 text")
     try:
         return strictjson.loads(text)
     except ValueError as error:

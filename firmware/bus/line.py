@@ -21,6 +21,10 @@ _TX_EXTRA_MS = const(50)
 _READ_BYTES = const(64)
 # The longest nap while a reply may come: a reply is noticed at the latest so much after its last byte.
 _NAP_MS = const(5)
+# The longest frame at 4800 baud; at slower rates the time-out has to be longer.
+_LONGEST_FRAME_MS = const(600)
+# A line on which bytes keep coming for so long is not waited for: two of the longest frames at 9600 baud.
+_BABBLE_MS = const(600)
 
 
 class Line:
@@ -58,11 +62,10 @@ class Line:
         gets the time its bytes take on the wire. NoReply, BadFrame or MeterRefused."""
         async with self.lock:
             self._set(settings)
-            await self._wait_silence()
-            self._discard()
             self.counts["requests"] += 1
             noise = reply.noise_bytes
             try:
+                await self._wait_silence()
                 await self._send(request, n)
                 found = await self._receive(reply, timeout_ms)
                 self.counts["replies"] += 1
@@ -81,19 +84,23 @@ class Line:
                 self._heard_us = time.ticks_us()
 
     async def _wait_silence(self):
-        """Wait until 3.5 characters have passed since the last byte."""
-        rest_us = self._silence_us - time.ticks_diff(time.ticks_us(), self._heard_us)
-        # After more than 9 minutes ticks_diff may have wrapped: a rest longer than the silence means long ago.
-        if 0 < rest_us <= self._silence_us:
-            await asyncio.sleep_ms(rest_us // 1000 + 1)
+        """Wait until 3.5 characters have passed since the last byte.
 
-    def _discard(self):
-        """Drop what came unasked, a late reply for one: it must not be taken for the next request's."""
+        What comes meanwhile is dropped, a late reply for one: it must not be taken for this request's. BadFrame if the
+        line does not fall silent."""
+        begun_ms = time.ticks_ms()
         while True:
             n = self._read()
-            if not n:
+            if n:
+                self.counts["noise_bytes"] += n
+                self._heard_us = time.ticks_us()
+            rest_us = self._silence_us - time.ticks_diff(time.ticks_us(), self._heard_us)
+            # After more than 9 minutes ticks_diff may have wrapped: a rest longer than the silence means long ago.
+            if not n and not 0 < rest_us <= self._silence_us:
                 return
-            self.counts["noise_bytes"] += n
+            if time.ticks_diff(time.ticks_ms(), begun_ms) > _BABBLE_MS:
+                raise BadFrame(bytes(memoryview(self._in)[:n]))
+            await asyncio.sleep_ms(max(1, rest_us // 1000 + 1))
 
     def _read(self):
         """Take what has come into the buffer and return how many bytes that are, without waiting."""
@@ -121,20 +128,19 @@ class Line:
         allowed_ms = timeout_ms
         while True:
             n = self._read()
+            waited_ms = time.ticks_diff(time.ticks_ms(), begun_ms)
             if n:
                 found = reply.add(self._in, n)
                 if found is not None:
                     return found
                 # What has begun may end: the rest of the frame, and as much again for gaps between its bytes.
-                waited_ms = time.ticks_diff(time.ticks_ms(), begun_ms)
                 allowed_ms = max(timeout_ms, waited_ms + 2 * self._wire_ms(reply) + _NAP_MS)
-                allowed_ms = min(allowed_ms, 2 * timeout_ms + 600)
-            elif time.ticks_diff(time.ticks_ms(), begun_ms) > allowed_ms:
+                allowed_ms = min(allowed_ms, 2 * timeout_ms + _LONGEST_FRAME_MS)
+            if waited_ms > allowed_ms:
                 if reply.heard:
                     reply.give_up()
                 raise NoReply(allowed_ms)
-            else:
-                await asyncio.sleep_ms(max(1, min(_NAP_MS, self._wire_ms(reply))))
+            await asyncio.sleep_ms(0 if n else max(1, min(_NAP_MS, self._wire_ms(reply))))
 
     def _wire_ms(self, reply):
         return reply.wanted() * self._char_us // 1000

@@ -67,7 +67,8 @@ class Meter:
     async def read(self):
         """(values, complete): scaled integers or None in the order of points; complete is False if some are missing.
 
-        A block the meter refuses costs only its own points. NoReply, BadFrame or MeterRefused if none came."""
+        A block that fails costs only its own points; but a meter that does not answer the first is not asked for the
+        rest. NoReply, BadFrame or MeterRefused if none came."""
         async with self._lock:
             return await self._read_blocks()
 
@@ -81,6 +82,10 @@ class Meter:
             except MeterRefused as error:
                 self.counts["refused"] += 1
                 refused = error
+                continue
+            except (NoReply, BadFrame):
+                if not n_read:
+                    raise
                 continue
             n_read += 1
             for index in members:

@@ -135,10 +135,11 @@ def form_of(text):
     """(n_registers, divide) of a register form: 'f32' or 'f32/1000'. ValueError if it is none of ours.
 
     divide: the exponent of ten by which the meter's unit is smaller than the point's."""
-    name, _, divisor = text.partition("/")
-    if name != "f32" or (divisor or "1") not in _DIVISORS:
+    if text == "f32":
+        return 2, 0
+    if text[:4] != "f32/" or text[4:] not in _DIVISORS:
         raise ValueError(text)
-    return 2, _DIVISORS[divisor or "1"]
+    return 2, _DIVISORS[text[4:]]
 
 
 def bits_of(data, offset):

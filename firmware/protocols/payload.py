@@ -3,7 +3,7 @@
 Numbers are plain decimals, exactly as stored; None is null. The keys are in README, "Messages".
 """
 
-import json
+from firmware import strictjson
 
 VERSION = 1
 
@@ -22,8 +22,8 @@ def decimal_text(value, decimals):
 
 
 def text(value):
-    """A JSON string, or null for None."""
-    return json.dumps(value)
+    """A JSON string, or null for None; the same bytes on every port."""
+    return "null" if value is None else strictjson.text_of(value)
 
 
 def flag(value):

@@ -105,6 +105,12 @@ def _u32(value):
     return value
 
 
+def _u8(value):
+    if not 0 <= value <= 0xFF:
+        raise ValueError("8 bits")
+    return value
+
+
 def _put_varint(out, value):
     """0 is no value; else zigzag, so that small magnitudes are short, plus one. -2**63 < value < 2**63."""
     if value is None:
@@ -135,7 +141,7 @@ def _varint(buf, at):
 
 def put_reading(index, slot_s, at_s, quality, values):
     """Bytes of a reading of meter number index (0..255); values in the order of the meter's points."""
-    out = bytearray(struct.pack(_READING, index, _u32(slot_s), _u32(at_s), quality & 0xFF))
+    out = bytearray(struct.pack(_READING, _u8(index), _u32(slot_s), _u32(at_s), quality & 0xFF))
     for value in values:
         _put_varint(out, value)
     return out
@@ -143,12 +149,12 @@ def put_reading(index, slot_s, at_s, quality, values):
 
 def put_miss(index, slot_s, end_s, n_slots, cause):
     """Bytes of a miss; n_slots above 65535 stands as 65535, the bounds stay exact."""
-    return struct.pack(_MISS, index, _u32(slot_s), _u32(end_s), min(n_slots, 0xFFFF)) + cause.encode()
+    return struct.pack(_MISS, _u8(index), _u32(slot_s), _u32(end_s), min(n_slots, 0xFFFF)) + cause.encode()
 
 
 def put_day(index, day, members):
     """Bytes of a daily summary; day: days since 1970 of the local date."""
-    return struct.pack(_DAY, index, _u32(day)) + members.encode()
+    return struct.pack(_DAY, _u8(index), _u32(day)) + members.encode()
 
 
 def put_names(index, names):

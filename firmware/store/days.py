@@ -124,7 +124,10 @@ class MeterDay:
 
 
 class Days:
-    """The open day of every meter. emit(meter, day, members) is called for each day that a record closes."""
+    """The open day of every meter. emit(meter, day, members) is called for each day that a record closes.
+
+    meter.next_day, the first day without a summary, is set here when a meter's first day begins; whoever stores the
+    summaries counts it on."""
 
     def __init__(self, zone, config_hash, emit):
         self.zone = zone
@@ -146,11 +149,12 @@ class Days:
             if meter.next_day and day < meter.next_day:
                 # A summary of that day exists already; only its register at the end still counts.
                 day = meter.next_day
+            elif not meter.next_day:
+                meter.next_day = day
             fold = self._open[meter.name] = MeterDay(self.zone, meter, day)
         fold.add(found)
         while slot_s >= fold.end_s:
             self.emit(meter, fold.day, fold.members(self.config_hash))
-            meter.next_day = fold.day + 1
             fold = MeterDay(self.zone, meter, max(fold.day + 1, self.zone.day_of(slot_s) - MOST_DAYS_OFF))
             self._open[meter.name] = fold
             fold.add(found)

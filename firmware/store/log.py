@@ -50,9 +50,10 @@ class Log:
             old = known.get(meter.name)
             if old:
                 meter.last_slot_s, meter.next_day = old.last_slot_s, old.next_day
-        self._refold()
+        # Before the summaries that follow: they name their meters by these.
         for kind, note in self._heading():
             self.ring.note(kind, note)
+        self._refold()
         return False
 
     def _known(self):
@@ -65,8 +66,7 @@ class Log:
             self._follow(known, found)
         return known
 
-    @staticmethod
-    def _follow(known, found):
+    def _follow(self, known, found):
         """Carry a meter's last slot and next day on by one record."""
         meter = known.get(found.meter) if found.kind in (record.READING, record.MISS, record.DAY) else None
         if meter is None:
@@ -75,6 +75,7 @@ class Log:
             meter.next_day = found.day + 1
         else:
             meter.last_slot_s = found.slot_s if found.kind == record.READING else found.end_s
+            meter.next_day = meter.next_day or self.zone.day_of(found.slot_s)
 
     @staticmethod
     def _decoded(reader, decoder):
@@ -88,10 +89,7 @@ class Log:
 
     def _refold(self):
         """Fold the records since the oldest open day again, and write the summaries that a cut left unwritten."""
-        starts = [self.zone.midnight_s(m.next_day) for m in self.meters if m.next_day]
-        starts += [
-            self.zone.midnight_s(self.zone.day_of(m.last_slot_s)) for m in self.meters if m.last_slot_s and not m.next_day
-        ]
+        starts = [self.zone.midnight_s(meter.next_day) for meter in self.meters if meter.next_day]
         if not starts:
             return
         by_name = {meter.name: meter for meter in self.meters}

@@ -10,6 +10,7 @@ from array import array
 
 from micropython import const
 
+from firmware.clock import is_known
 from firmware.errors import StoreError
 from firmware.protocols import record
 from firmware.store.block import FRAME_BYTES, HEADER_BYTES, header_of, put_frame, put_header
@@ -165,13 +166,13 @@ class Ring:
         if self.prepare():
             self.erases_waited += 1
         self._spare_erased = False
-        self._block = (self._block + 1) % self.n_blocks
-        self._generation += 1
+        block = (self._block + 1) % self.n_blocks
         opened_s = self.now_s() & 0xFFFFFFFF
-        header = put_header(self._generation, self.log, self.next_seq, opened_s)
-        self._program(0, header)
-        self.starts[self._block] = self.next_seq
-        self.opened[self._block] = opened_s
+        self._generation += 1
+        self._program(block, 0, put_header(self._generation, self.log, self.next_seq, opened_s))
+        self._block = block
+        self.starts[block] = self.next_seq
+        self.opened[block] = opened_s
         self._offset = HEADER_BYTES
         for kind, payload in self.heading():
             self._put(kind, 0, payload)
@@ -181,11 +182,13 @@ class Ring:
 
     def _put(self, kind, seq, payload):
         frame = put_frame(self._generation, self._offset, kind, seq, payload)
-        self._program(self._offset, frame)
-        self._offset += len(frame)
+        offset, self._offset = self._offset, self.block_bytes
+        # If this fails the block counts as full: its next bytes may be programmed already.
+        self._program(self._block, offset, frame)
+        self._offset = offset + len(frame)
 
-    def _program(self, offset, data):
-        self.device.writeblocks(self._block, data, offset)
+    def _program(self, block, offset, data):
+        self.device.writeblocks(block, data, offset)
         self.programmed_bytes += len(data)
 
     # -- reading --------------------------------------------------------------------------------------------
@@ -220,8 +223,18 @@ class Ring:
         return Reader(self, self._last_block(lambda block: self.starts[block] <= seq))
 
     def reader_at(self, at_s):
-        """Reader from the last block that was opened at or before at_s, or from the oldest."""
-        return Reader(self, self._last_block(lambda block: self.opened[block] <= at_s))
+        """Reader from a block before which nothing was stored at or after at_s.
+
+        Clocks are set: the search ends at the first block that was opened later, and a block that was opened before the
+        clock was known says nothing."""
+        found = block = self.oldest()
+        while self.opened[block] <= at_s or not is_known(self.opened[block]):
+            if is_known(self.opened[block]):
+                found = block
+            if block == self._block:
+                break
+            block = self.after(block)
+        return Reader(self, found)
 
     def _last_block(self, fits):
         found = block = self.oldest()

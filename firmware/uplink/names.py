@@ -10,6 +10,7 @@ import socket
 from micropython import const
 
 from firmware.errors import LinkDown
+from firmware.forms import is_digits
 
 _PORT = const(53)
 _WAIT_MS = const(2000)
@@ -21,14 +22,15 @@ _TYPE_A = const(1)
 def is_address(host):
     """True of an IPv4 address in dots."""
     parts = host.split(".")
-    return len(parts) == 4 and all(p.isdigit() and len(p) <= 3 and int(p) <= 255 for p in parts)
+    return len(parts) == 4 and all(is_digits(p) and len(p) <= 3 and int(p) <= 255 for p in parts)
 
 
 def put_query(query_id, host):
     """The bytes of a question for the host's address. ValueError if it is no host name."""
     out = bytearray((query_id >> 8, query_id & 0xFF, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0))
     for label in host.rstrip(".").split("."):
-        if not 1 <= len(label) <= 63:
+        # Names beyond ASCII go over the wire in another form (RFC 5891), which nobody has asked for yet.
+        if not 1 <= len(label) <= 63 or any(ord(c) > 127 for c in label):
             raise ValueError(host)
         out.append(len(label))
         out.extend(label.encode())
