@@ -30,6 +30,7 @@ check: setup ## quick: ruff, formatting, import directions, spelling, types of b
 	@$(VENV)/ruff format --check -q . || { echo "metergate: not formatted: make format"; exit 1; }
 	@$(VENV)/python tools/layers.py
 	@$(VENV)/codespell
+	@$(VENV)/python tools/readme.py --check
 	@$(VENV)/python tools/boardtypes.py
 
 format: setup ## format the code
