@@ -73,11 +73,22 @@ class Reader:
 
     def _behind_damage(self):
         """The next good record in this block, as _record_at gives it, or None. Looks at every byte, once."""
-        if self.offset == self._searched:
+        ring, first = self.ring, self.offset
+        if first == self._searched:
             return None
-        for offset in range(self.offset + 1, self.ring.block_bytes - FRAME_BYTES + 1):
-            found = self._record_at(offset)
-            if found is not None and found is not _DAMAGED:
-                return found
-        self._searched = self.offset
+        rest = bytearray(ring.block_bytes - first)
+        ring.device.readblocks(self._block, rest, first)
+        end = len(rest)
+        while end and rest[end - 1] == 0xFF:
+            end -= 1
+        for i in range(1, min(end, len(rest) - FRAME_BYTES + 1)):
+            head = rest[i : i + FRAME_BYTES]
+            n = size_of(head)
+            if n is None or i + FRAME_BYTES + n > len(rest):
+                continue
+            payload = rest[i + FRAME_BYTES : i + FRAME_BYTES + n]
+            found = check_frame(head, payload, self._generation, first + i)
+            if found:
+                return first + i + FRAME_BYTES + n, found[0], found[1], payload
+        self._searched = first
         return None

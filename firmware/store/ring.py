@@ -27,6 +27,8 @@ MOST_PAYLOAD_BYTES = const(2500)
 _CURSOR_RECORDS = const(64)
 _CURSOR_S = const(10)
 
+_EIO = const(5)
+
 # Block-device protocol, ioctl operations.
 _BLOCK_COUNT = const(4)
 _BLOCK_SIZE = const(5)
@@ -57,6 +59,7 @@ class Ring:
         self.programmed_bytes = 0
         self.torn = 0
         self._block = -1
+        self._next = 0
         self._generation = 0
         self._offset = 0
         self._spare_erased = False
@@ -85,6 +88,7 @@ class Ring:
             self._format()
             return True
         self._generation, log, self._block = newest
+        self._next = (self._block + 1) % self.n_blocks
         self.log = log
         for block in range(self.n_blocks):
             if logs[block] != log:
@@ -147,12 +151,20 @@ class Ring:
     def prepare(self):
         """Erase the block that comes next, if that is not done yet; True if it was. Blocks for the erase (60 ms).
 
-        To be called when no meter is answering; without it append has to wait for the erase itself."""
+        To be called when no meter is answering; without it append has to wait for the erase itself. OSError if the
+        block cannot be erased; the one behind it is then next."""
         if not self.needs_erase:
             return False
-        block = (self._block + 1) % self.n_blocks
+        block = self._next
+        if block == self._block:
+            # Every other block has failed: the newest one is not given up for that.
+            self._next = (block + 1) % self.n_blocks
+            raise OSError(_EIO)
         self.starts[block] = _UNUSED
+        # Passed over if this fails; tried again in the next round.
+        self._next = (block + 1) % self.n_blocks
         self.device.ioctl(_BLOCK_ERASE, block)
+        self._next = block
         self.erases += 1
         self._spare_erased = True
         return True
@@ -165,8 +177,9 @@ class Ring:
         """Go on to the next block: header, then the owner's heading and the cursors."""
         if self.prepare():
             self.erases_waited += 1
+        block = self._next
+        self._next = (block + 1) % self.n_blocks
         self._spare_erased = False
-        block = (self._block + 1) % self.n_blocks
         opened_s = self.now_s() & 0xFFFFFFFF
         self._generation += 1
         self._program(block, 0, put_header(self._generation, self.log, self.next_seq, opened_s))
@@ -188,7 +201,17 @@ class Ring:
         self._offset = offset + len(frame)
 
     def _program(self, block, offset, data):
-        self.device.writeblocks(block, data, offset)
+        """Program data and read it back. OSError if it does not stand there: a worn block may say nothing of it."""
+        failed = None
+        try:
+            self.device.writeblocks(block, data, offset)
+        except OSError as error:
+            # It counts as written if it stands there all the same: its seq must not be given twice.
+            failed = error
+        back = bytearray(len(data))
+        self.device.readblocks(block, back, offset)
+        if back != data:
+            raise failed or OSError(_EIO)
         self.programmed_bytes += len(data)
 
     # -- reading --------------------------------------------------------------------------------------------

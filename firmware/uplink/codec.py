@@ -41,6 +41,10 @@ class _Buffer:
     def connect(self, _):
         pass
 
+    # Called by umqtt.simple from 1.4 on: the copy that stock ESP32 builds have frozen in.
+    def settimeout(self, _):
+        pass
+
     # umqtt.connect() asks the module `socket` for these two.
     def socket(self):
         return self
