@@ -6,8 +6,9 @@ import json
 class Flash:
     """A NOR flash in memory: erased bytes are FF and a byte is programmed once.
 
-    cut_after: bytes until the power goes; fail_writes: how many writes fail half done, as a worn block's do.
-    erased: the blocks erased so far, in order."""
+    cut_after: bytes until the power goes. fail_after: writes until one fails half done. bad: blocks that refuse to be
+    written and erased; worn: blocks whose bytes do not all take what is written, without a word. erased: the blocks
+    erased so far, in order; n_reads: how often it was read."""
 
     BLOCK = 4096
 
@@ -15,8 +16,11 @@ class Flash:
         self.n_blocks = n_blocks
         self.bytes = bytearray(b"\xff" * (n_blocks * self.BLOCK)) if image is None else bytearray(image)
         self.cut_after = None
-        self.fail_writes = 0
+        self.fail_after = None
+        self.bad = set()
+        self.worn = set()
         self.erased = []
+        self.n_reads = 0
 
     @property
     def n_erases(self):
@@ -24,26 +28,30 @@ class Flash:
 
     def readblocks(self, block, buf, offset=0):
         assert offset + len(buf) <= self.BLOCK, "read beyond the block"
+        self.n_reads += 1
         at = block * self.BLOCK + offset
         buf[:] = self.bytes[at : at + len(buf)]
 
     def writeblocks(self, block, buf, offset):
         assert offset + len(buf) <= self.BLOCK, "beyond the block"
-        n = len(buf)
-        if self.fail_writes:
-            n //= 2
+        if block in self.bad:
+            raise OSError(5)
+        n = len(buf) // 2 if self.fail_after == 0 else len(buf)
         if self.cut_after is not None:
             n = min(n, self.cut_after)
             self.cut_after -= n
         at = block * self.BLOCK + offset
         assert self.bytes[at : at + n] == b"\xff" * n, "programmed twice"
         self.bytes[at : at + n] = buf[:n]
-        if n == len(buf):
-            return
-        if self.fail_writes:
-            self.fail_writes -= 1
-            raise OSError(5)
-        raise Cut()
+        if block in self.worn:
+            self.bytes[at + n // 2] |= 0x10
+        if self.fail_after is not None:
+            self.fail_after -= 1
+            if self.fail_after < 0:
+                self.fail_after = None
+                raise OSError(5)
+        if n < len(buf):
+            raise Cut()
 
     def ioctl(self, operation, argument):
         if operation == 4:
@@ -51,6 +59,8 @@ class Flash:
         if operation == 5:
             return self.BLOCK
         if operation == 6:
+            if argument in self.bad:
+                raise OSError(5)
             at = argument * self.BLOCK
             self.bytes[at : at + self.BLOCK] = b"\xff" * self.BLOCK
             self.erased.append(argument)
@@ -114,5 +124,5 @@ ZONES = (
     "<+1245>-12:45<+1345>,M9.5.0/2:45,M4.1.0/3:45",
     "NST3:30NDT,M3.2.0/0:01,M11.1.0/0:01",
     "<-03>3<-02>,J60/2,J305",
-    "<+12>-12<+13>,44/2,309/3",
+    "<+12>-12<+13>,J44/2,J309/3",
 )

@@ -1,0 +1,413 @@
+"""line: half duplex over a simulated UART, in virtual time: silence, driver-enable, deadlines, late and garbled replies."""
+
+import asyncio
+
+from memory import raised
+
+from firmware.bus import line as line_module
+from firmware.bus.line import Line
+from firmware.errors import BadFrame, MeterRefused, NoReply
+from firmware.protocols import modbus
+
+_9600 = (9600, 8, None, 1)
+_2400 = (2400, 8, 0, 1)
+_115200 = (115200, 8, None, 1)
+_TIMEOUT_MS = 500
+# What a board needs at least between two looks at its clock.
+_STEP_US = 20
+_PERIOD = 1 << 30
+
+
+class _Clock:
+    """Stands for the modules time and asyncio in line.py. Sleeps end at the next tick, as a board's loop does."""
+
+    Lock = asyncio.Lock
+
+    def __init__(self, tick_us=1000, start_us=0):
+        self.us = start_us
+        self.tick_us = tick_us
+
+    def ticks_us(self):
+        self.us += _STEP_US
+        return self.us % _PERIOD
+
+    def ticks_ms(self):
+        self.us += _STEP_US
+        return self.us // 1000 % _PERIOD
+
+    def ticks_diff(self, end, start):
+        return (end - start + _PERIOD // 2) % _PERIOD - _PERIOD // 2
+
+    def ticks_add(self, ticks, delta):
+        return (ticks + delta) % _PERIOD
+
+    async def sleep_ms(self, ms):
+        end_us = self.us + ms * 1000
+        self.us = -(-end_us // self.tick_us) * self.tick_us
+        await asyncio.sleep(0)
+
+
+class _Uart:
+    """A port whose far end is answers: a list of [(microseconds after the request's last byte, bytes), ..], one for each
+    request. A byte is there once its time on the wire is over."""
+
+    def __init__(self, clock, answers=()):
+        self.clock = clock
+        self.answers = list(answers)
+        self.settings = []
+        self.written = []  # (when, bytes)
+        self.read_us = 0  # what taking bytes costs
+        self.stuck = False
+        self.babbles = False
+        self.fails = False
+        self.char_us = 1042
+        self.end_us = 0
+        self._coming = []  # (when it is there, byte)
+        self._n_asked = 0
+
+    def init(self, baudrate, bits, parity, stop):
+        self.settings.append((baudrate, bits, parity, stop))
+        self.char_us = (1 + bits + (parity is not None) + stop) * 1000000 // baudrate
+
+    def hear(self, at_us, data):
+        """Bytes that begin to come at at_us."""
+        for i, byte in enumerate(data):
+            self._coming.append((at_us + (i + 1) * self.char_us, byte))
+
+    def last_heard_us(self):
+        return max([at for at, _ in self._coming if at <= self.clock.us] or [0])
+
+    def any(self):
+        self._n_asked += 1
+        assert self._n_asked < 100000, "never ends"
+        if self.babbles:
+            return 64
+        return len([1 for at, _ in self._coming if at <= self.clock.us])
+
+    def readinto(self, buf, n):
+        self.clock.us += self.read_us
+        if self.babbles:
+            buf[:n] = b"\x55" * n
+            return n
+        n = min(n, self.any())
+        self._coming.sort()
+        for i in range(n):
+            buf[i] = self._coming.pop(0)[1]
+        return n
+
+    def write(self, data):
+        if self.fails:
+            raise OSError(5)
+        self.written.append((self.clock.us, bytes(data)))
+        self.end_us = self.clock.us + len(data) * self.char_us
+        for after_us, answer in self.answers.pop(0) if self.answers else ():
+            self.hear(self.end_us + after_us, answer)
+        return len(data)
+
+    def txdone(self):
+        self.clock.us += _STEP_US
+        return not self.stuck and self.clock.us >= self.end_us
+
+
+class _Bus:
+    """A Line on a simulated port; drives: [(when, on), ..]."""
+
+    def __init__(self, answers=(), tick_us=1000, start_us=0, settings=_9600, drive=True):
+        self.clock = _Clock(tick_us, start_us)
+        self.uart = _Uart(self.clock, answers)
+        self.drives = []
+        self.settings = settings
+        self.reply = modbus.Reply()
+        real = line_module.time
+        line_module.time = self.clock
+        try:
+            self.line = Line("A", self.uart, self._drive if drive else None)
+        finally:
+            line_module.time = real
+
+    def _drive(self, on):
+        self.drives.append((self.clock.us, on))
+
+    async def _exchange(self, unit, timeout_ms, settings):
+        request = bytearray(16)
+        n = modbus.put_read(request, unit, modbus.INPUT, 0, 2)
+        reply = modbus.Reply() if unit > 100 else self.reply
+        reply.start(unit, modbus.INPUT, 2)
+        return bytes(await self.line.exchange(settings, request, n, reply, timeout_ms))
+
+    def ask(self, *units, **options):
+        """What the exchanges with these units give, all begun at once; of one unit: the thing itself."""
+
+        async def ask_all():
+            tasks = [
+                self._exchange(u, options.get("timeout_ms", _TIMEOUT_MS), options.get("settings", self.settings)) for u in units
+            ]
+            return await asyncio.gather(*tasks)
+
+        real = line_module.time, line_module.asyncio
+        line_module.time = line_module.asyncio = self.clock
+        try:
+            found = asyncio.run(ask_all())
+        finally:
+            line_module.time, line_module.asyncio = real
+        return found[0] if len(units) == 1 else found
+
+
+def _framed(*body):
+    crc = modbus.crc16(body, 0, len(body))
+    return bytes(body) + bytes((crc & 0xFF, crc >> 8))
+
+
+def _frame(unit=1, last=4):
+    return _framed(unit, 4, 4, 1, 2, 3, last)
+
+
+_DATA = b"\x01\x02\x03\x04"
+
+
+def _counts(bus):
+    return [bus.line.counts[name] for name in ("requests", "replies", "no_reply", "bad_frame", "refused", "noise_bytes")]
+
+
+def test_a_reply_is_returned_and_counted():
+    for tick_us in (1000, 10000):
+        bus = _Bus([[(20000, _frame())]], tick_us)
+        assert bus.ask(1) == _DATA
+        assert bus.uart.written[0][1] == _framed(1, 4, 0, 0, 0, 2)
+        assert _counts(bus) == [1, 1, 0, 0, 0, 0]
+
+
+def test_a_reply_is_noticed_soon_after_its_last_byte():
+    bus = _Bus([[(20000, _frame())]])
+    bus.ask(1)
+    assert bus.clock.us - (bus.uart.end_us + 20000 + 9 * 1042) < 7000
+
+
+def test_only_the_requests_own_bytes_are_written():
+    bus = _Bus([[(1000, _frame())]])
+    bus.ask(1)
+    assert len(bus.uart.written[0][1]) == 8
+
+
+def test_the_port_is_set_when_the_settings_change_and_not_before():
+    bus = _Bus([[(5000, _frame())]] * 4)
+    bus.ask(1)
+    bus.ask(1)
+    assert bus.uart.settings == [_9600]
+    bus.ask(1, settings=_2400)
+    bus.ask(1)
+    assert bus.uart.settings == [_9600, _2400, _9600]
+
+
+def test_requests_keep_three_and_a_half_characters_of_silence():
+    for settings, silence_us in (
+        (_9600, 3645),
+        (_2400, 16040),
+        ((19200, 8, None, 1), 1820),
+        ((38400, 8, None, 1), 1750),
+        (_115200, 1750),
+    ):
+        for tick_us in (1000, 10000):
+            bus = _Bus([[(5000, _frame())]] * 3, tick_us, settings=settings)
+            for _ in range(3):
+                heard_us = bus.uart.last_heard_us()
+                bus.ask(1)
+                if heard_us:
+                    assert bus.uart.written[-1][0] - heard_us >= silence_us, settings
+
+
+def test_silence_that_has_passed_already_is_not_waited_for_again():
+    for idle_us in (10000, 400 * 1000000, 600 * 1000000, 1000 * 1000000, (1 << 30) + 5000000):
+        bus = _Bus([[(5000, _frame())]] * 2)
+        bus.ask(1)
+        bus.clock.us += idle_us
+        before_us = bus.clock.us
+        bus.ask(1)
+        assert bus.uart.written[-1][0] - before_us < 6000, idle_us
+
+
+def test_the_driver_is_on_from_before_the_first_byte_to_after_the_last():
+    for settings in (_9600, _2400, _115200, (300, 8, None, 1)):
+        for tick_us in (1000, 10000):
+            bus = _Bus([[(50000, _frame())]], tick_us, settings=settings)
+            bus.ask(1, timeout_ms=5000)
+            (on_us, on), (off_us, off) = bus.drives
+            assert (on, off) == (True, False)
+            assert on_us <= bus.uart.written[0][0]
+            # A meter may answer after 3.5 characters: the driver is off long before, whatever the loop's ticks are.
+            assert 0 <= off_us - bus.uart.end_us < 500, (settings, tick_us)
+
+
+def test_a_line_without_driver_enable_works_as_well():
+    bus = _Bus([[(5000, _frame())]], drive=False)
+    assert bus.ask(1) == _DATA and bus.drives == []
+
+
+def test_the_driver_is_off_after_a_write_that_fails():
+    bus = _Bus()
+    bus.uart.fails = True
+    raised(OSError, bus.ask, 1)
+    assert [on for _, on in bus.drives] == [True, False]
+    # The line can be used again.
+    bus.uart.fails = False
+    bus.uart.answers = [[(5000, _frame())]]
+    assert bus.ask(1) == _DATA
+
+
+def test_a_port_that_never_ends_sending_is_given_up():
+    bus = _Bus([[(5000, _frame())]])
+    bus.uart.stuck = True
+    assert bus.ask(1) == _DATA
+    assert [on for _, on in bus.drives] == [True, False]
+    assert bus.drives[1][0] - bus.drives[0][0] < 100000
+
+
+def test_silence_is_no_reply_after_the_time_allowed_and_not_much_later():
+    for timeout_ms in (20, 500, 5000):
+        for tick_us in (1000, 10000):
+            bus = _Bus(tick_us=tick_us)
+            error = raised(NoReply, _ask, bus, timeout_ms)
+            assert error.args == (timeout_ms,)
+            waited_us = bus.clock.us - bus.uart.end_us
+            assert timeout_ms * 1000 <= waited_us <= timeout_ms * 1000 + 25000
+            assert _counts(bus) == [1, 0, 1, 0, 0, 0]
+            assert bus.drives[-1][1] is False
+
+
+def _ask(bus, timeout_ms):
+    return bus.ask(1, timeout_ms=timeout_ms)
+
+
+def test_a_reply_that_begins_in_time_may_end_later():
+    for settings in (_9600, _2400):
+        bus = _Bus([[(480000, _frame())]], settings=settings)
+        assert bus.ask(1) == _DATA
+
+
+def test_the_time_allowed_counts_from_the_requests_last_byte():
+    # 8 characters at 300 baud take 267 ms.
+    bus = _Bus([[(80000, _frame())]], settings=(300, 8, None, 1))
+    assert bus.ask(1, timeout_ms=120) == _DATA
+
+
+def test_gaps_within_a_reply_are_waited_for():
+    frame = _frame()
+    bus = _Bus([[(5000, frame[:3]), (20000, frame[3:7]), (36000, frame[7:])]])
+    assert bus.ask(1) == _DATA
+    # Also at the end of the time allowed.
+    bus = _Bus([[(490000, frame[:6]), (505000, frame[6:])]])
+    assert bus.ask(1) == _DATA
+
+
+def test_noise_and_an_echo_before_a_reply_are_counted_and_cost_nothing():
+    echo = _framed(1, 4, 0, 0, 0, 2)
+    bus = _Bus([[(0, echo), (20000, b"\xff\x00" + _frame())]])
+    assert bus.ask(1) == _DATA
+    assert _counts(bus) == [1, 1, 0, 0, 0, 10]
+
+
+def test_bytes_that_are_no_reply_are_a_bad_frame_and_handed_on():
+    bus = _Bus([[(5000, b"\x01\x04\x04\x01\x02\x03\x04\x00\x00")]])
+    error = raised(BadFrame, bus.ask, 1)
+    assert error.args == (b"\x01\x04\x04\x01\x02\x03\x04\x00\x00",)
+    assert _counts(bus) == [1, 0, 0, 1, 0, 9]
+    assert bus.clock.us < 1000000
+
+
+def test_a_refusal_is_handed_on_at_once():
+    bus = _Bus([[(5000, _framed(1, 0x84, 2))]])
+    assert raised(MeterRefused, bus.ask, 1).code == 2
+    assert _counts(bus) == [1, 0, 0, 0, 1, 0]
+    assert bus.clock.us < 50000
+
+
+def test_a_late_reply_is_not_taken_for_the_next_one():
+    # The meter answers its first request 520 ms after it, its second one in time.
+    bus = _Bus([[(520000, _frame(1, 9))], [(20000, _frame(1, 4))]])
+    raised(NoReply, bus.ask, 1)
+    bus.clock.us += 50000
+    assert bus.ask(1) == _DATA
+    assert _counts(bus) == [2, 1, 1, 0, 0, 9]
+
+
+def test_a_request_waits_until_a_late_reply_has_ended():
+    # It begins just after the time allowed; the next request must not be sent into it.
+    for begins_us in (515000, 520000, 530000):
+        bus = _Bus([[(begins_us, _frame(1, 9))], [(20000, _frame(1, 4))]])
+        raised(NoReply, bus.ask, 1)
+        bus.clock.us = bus.uart.end_us + begins_us + 3000
+        assert bus.ask(1) == _DATA
+        last_us = bus.uart.written[0][0] + 8 * 1041 + begins_us + 9 * 1041
+        assert bus.uart.written[1][0] >= last_us + 3645, begins_us
+
+
+def test_a_line_that_never_falls_silent_does_not_hold_up_the_gateway():
+    for read_us in (0, 2000):
+        bus = _Bus()
+        bus.uart.read_us = read_us
+        bus.uart.babbles = True
+        raised(BadFrame, bus.ask, 1)
+        assert bus.clock.us < 4000000
+        assert _counts(bus)[:5] == [1, 0, 0, 1, 0]
+
+
+def test_the_loop_gets_its_turn_while_bytes_keep_coming():
+    bus = _Bus()
+    bus.uart.read_us = 2000
+    turns = [0]
+    real = bus.clock.sleep_ms
+
+    async def sleep_ms(ms):
+        turns[0] += 1
+        await real(ms)
+
+    bus.clock.sleep_ms = sleep_ms
+    bus.uart.babbles = True
+    raised(BadFrame, bus.ask, 1)
+    assert turns[0] > 50
+
+
+def test_noise_that_drips_does_not_put_the_deadline_off_for_ever():
+    bus = _Bus([[(i * 30000, b"\x55") for i in range(400)]])
+    raised(BadFrame, bus.ask, 1)
+    assert bus.clock.us < (2 * _TIMEOUT_MS + 700) * 1000
+
+
+def test_one_exchange_at_a_time():
+    answers = [[(20000, _frame(unit))] for unit in (101, 102, 103)]
+    bus = _Bus(answers)
+    assert bus.ask(101, 102, 103) == [_DATA] * 3
+    assert [data[0] for _, data in bus.uart.written] == [101, 102, 103]
+    assert [on for _, on in bus.drives] == [True, False] * 3
+
+
+def test_whoever_holds_the_lock_holds_off_requests():
+    bus = _Bus([[(5000, _frame())]])
+    written = []
+
+    async def run():
+        await bus.line.lock.acquire()
+        task = asyncio.create_task(bus._exchange(1, _TIMEOUT_MS, _9600))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        written.append(len(bus.uart.written))
+        bus.line.lock.release()
+        return await task
+
+    real = line_module.time, line_module.asyncio
+    line_module.time = line_module.asyncio = bus.clock
+    try:
+        assert asyncio.run(run()) == _DATA
+    finally:
+        line_module.time, line_module.asyncio = real
+    assert written == [0]
+
+
+def test_an_exchange_over_the_turn_of_the_ticks():
+    for before_us in (1000, 12000, 60000, 400000):
+        bus = _Bus([[(20000, _frame())]] * 2, start_us=(1 << 30) - before_us)
+        assert bus.ask(1) == _DATA
+        assert bus.ask(1) == _DATA
+        bus = _Bus(start_us=(1 << 30) - before_us)
+        raised(NoReply, bus.ask, 1)
+        assert bus.clock.us - bus.uart.end_us < 530000
