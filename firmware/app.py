@@ -22,6 +22,7 @@ from firmware.uplink.names import Names
 from firmware.uplink.timekeeper import TimeKeeper
 
 _WATCHDOG_MS = const(120000)
+_STOPPED_MS = const(600000)
 
 
 class App:
@@ -57,7 +58,8 @@ class App:
         self.formatted = self.log.open()
         self.ring.keep_consumers([section.name for section in config.uplinks])
         self.centres = [
-            Centre(section, config.gateway.id, self.link, self.names, self.log, self.report) for section in config.uplinks
+            Centre(section, config.gateway.id, self.link, self.names, self.log, self.report, self.tell)
+            for section in config.uplinks
         ]
         self.log.appended = self._wake_centres
 
@@ -79,7 +81,7 @@ class App:
         self.board.set_clock(at_s, clock.civil_of_day)
 
     def _stepped(self, from_s, to_s):
-        self.log.event('"t":%d,"event":"time_step","from":%d' % (to_s, from_s))
+        self.tell('"event":"time_step","from":%d' % from_s)
         for poll in self.polls:
             poll.clock_stepped()
 
@@ -90,12 +92,16 @@ class App:
         for centre in self.centres:
             centre.wake()
 
-    def _crashed(self, name, text):
-        members = '"t":%d,"event":"task_crashed","task":%s,"why":%s'
+    def _crashed(self, name, n, text):
+        self.tell('"event":"task_crashed","task":%s,"n":%d,"why":%s' % (payload.text(name), n, payload.text(text)))
+
+    def tell(self, members):
+        """Store an event with its time, null while the clock is not known."""
+        now_s = self.now_s()
         try:
-            self.log.event(members % (self.now_s(), payload.text(name), payload.text(text)))
+            self.log.event('"t":%s,%s' % (now_s if clock.is_known(now_s) else "null", members))
         except (OSError, MetergateError):
-            # The flash may be what the task died of; the supervisor's count is in health all the same.
+            # The flash may be what it is about; the supervisor's counts are in health all the same.
             self.supervisor.crashes["log"] = self.supervisor.crashes.get("log", 0) + 1
 
     def restart(self):
@@ -108,12 +114,12 @@ class App:
 
     async def run_all(self):
         """Start every task under supervision and watch over them, for ever."""
-        self.log.event(
-            '"t":%d,"event":"start","boot":%d,"cause":%s,"version":"%s","cfg":"%s"'
-            % (self.now_s(), self.n_starts, payload.text(self.start_cause), VERSION, self.config.hash)
+        self.tell(
+            '"event":"start","boot":%d,"cause":%s,"version":"%s","cfg":"%s"'
+            % (self.n_starts, payload.text(self.start_cause), VERSION, self.config.hash)
         )
         if self.formatted:
-            self.log.event('"t":%d,"event":"log_formatted"' % self.now_s())
+            self.tell('"event":"log_formatted"')
         start = self.supervisor.start
         if self.config.network.kind != "none":
             start("link", self.link.run_link)
@@ -196,6 +202,8 @@ def run():
         asyncio.run(app.run_all())
     except KeyboardInterrupt:
         app.log.close()
+        # Time to work on the board; left alone it measures again.
+        board.watchdog(_STOPPED_MS)
         print("stopped; what was measured is stored")
     except Exception as error:
         sys.print_exception(error)

@@ -14,11 +14,12 @@ _FIRST_RESTART_MS = const(1000)
 _LONGEST_RESTART_MS = const(60000)
 # A task that lived so long has earned a quick restart again.
 _GOOD_S = const(600)
+_TELL_S = const(3600)
 _CRASH_CHARS = const(400)
 
 
 class Supervisor:
-    """Supervisor(report): report(task's name, text) is called after a crash, and must not raise.
+    """Supervisor(report): report(task's name, how many crashes, text) after a crash, at most once an hour; must not raise.
 
     crashes: {task's name: n}; last_crash: text; uptime_s: seconds by a clock that nobody sets."""
 
@@ -28,6 +29,7 @@ class Supervisor:
         self.uptime_s = 0
         self._report = report
         self._watched = []
+        self._told_s = {}
 
     def start(self, name, run):
         """Run the coroutine function run() as a task, again and again if it dies; a run() that returns has ended."""
@@ -57,7 +59,10 @@ class Supervisor:
         sys.print_exception(error, text)
         lines = [line.strip() for line in text.getvalue().split("\n") if line.strip()]
         self.last_crash = "%s: %s" % (name, " | ".join(lines[-3:]))[:_CRASH_CHARS]
-        self._report(name, self.last_crash)
+        # A task that dies again and again must not fill the log with it: once an hour says it, the counts say the rest.
+        if name not in self._told_s or self.uptime_s - self._told_s[name] >= _TELL_S:
+            self._told_s[name] = self.uptime_s
+            self._report(name, self.crashes[name], self.last_crash)
 
     async def run_watchdog(self, watchdog, stays_up):
         """Feed the watchdog for ever, while everything moves. stays_up() is called once, after 10 minutes."""
@@ -67,10 +72,17 @@ class Supervisor:
             seconds = time.ticks_diff(time.ticks_ms(), last_ms) // 1000
             last_ms = time.ticks_add(last_ms, seconds * 1000)
             if self.uptime_s <= _GOOD_S < self.uptime_s + seconds:
-                stays_up()
+                self._call(stays_up)
             self.uptime_s += seconds
             if self.all_move():
                 watchdog.feed()
+
+    def _call(self, function):
+        try:
+            function()
+        except OSError as error:
+            # A file that cannot be written must not end the feeding of the watchdog.
+            self._crashed("files", error)
 
     def all_move(self):
         """True if every watched part has moved within its time. Its own crash counts: it is dealt with already."""

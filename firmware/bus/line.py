@@ -83,6 +83,17 @@ class Line:
                 self.counts["noise_bytes"] += reply.noise_bytes - noise
                 self._heard_us = time.ticks_us()
 
+    async def settle(self, for_ms):
+        """Listen for so long and drop what comes: replies to requests that were given up."""
+        async with self.lock:
+            begun_ms = time.ticks_ms()
+            while time.ticks_diff(time.ticks_ms(), begun_ms) < for_ms:
+                n = self._read()
+                if n:
+                    self.counts["noise_bytes"] += n
+                    self._heard_us = time.ticks_us()
+                await asyncio.sleep_ms(_NAP_MS)
+
     async def _wait_silence(self):
         """Wait until 3.5 characters have passed since the last byte.
 

@@ -4,13 +4,20 @@ A function gets the gateway (or the safe one), its words and `say`, a coroutine 
 can mend is a CommandError, ConfigError or MeterError; the shell finds the words.
 """
 
+import asyncio
 import os
+
+from micropython import const
 
 from firmware import plan
 from firmware.clock import civil_of_day, day_of_civil
 from firmware.console import report
 from firmware.errors import CommandError, MeterError
 from firmware.protocols import record
+
+# A clock set to another year is a slip of the finger.
+_FIRST_YEAR = const(2025)
+_LAST_YEAR = const(2099)
 
 _CONFIG = "config.json"
 _SECRETS = "secrets.json"
@@ -19,8 +26,8 @@ _SECRETS = "secrets.json"
 async def _help(_, words, say):
     for name in sorted(COMMANDS):
         _, arguments, text, _ = COMMANDS[name]
-        await say("%-30s %s" % ((name + " " + arguments).strip(), text))
-    await say("Ctrl-C stops the gateway and gives MicroPython's own prompt; Ctrl-D there starts it again.")
+        await say("%-42s %s" % ((name + " " + arguments).strip(), text))
+    await say("Ctrl-C stops the gateway; on a board it gives MicroPython's own prompt, where Ctrl-D starts it again")
 
 
 async def _status(app, words, say):
@@ -70,13 +77,15 @@ async def _config(app, words, say):
             await _load(app, words[1], found.hash)
         await say("%s is valid, hash %s%s" % (words[1], found.hash, "; `restart` takes it up" if words[0] == "load" else ""))
     else:
-        raise CommandError("config show | config check FILE | config load FILE")
+        raise CommandError("write: config show, config check FILE, or config load FILE")
 
 
 async def _load(app, name, new_hash):
     """Put a checked file in the place of the configuration: temporary file, then rename."""
-    with open(name) as source, open(_CONFIG + ".new", "w") as target:
-        target.write(source.read())
+    with open(name) as source:
+        text = source.read()
+    with open(_CONFIG + ".new", "w") as target:
+        target.write(text)
     os.rename(_CONFIG + ".new", _CONFIG)
     if app.log:
         members = '"t":%d,"event":"change","by":"console","key":"config","old":"%s","new":"%s"'
@@ -87,14 +96,17 @@ async def _export(app, words, say):
     zone = app.config.gateway.zone
     first_s, last_s = 0, app.now_s()
     if len(words) > 2:
-        raise CommandError("export [FROM [TO]], dates such as 2026-11-21; nothing: everything")
+        raise CommandError("write: export [FROM [TO]], dates such as 2026-11-21; nothing: everything")
     if words:
         first_s = zone.midnight_s(_day(words[0]))
         last_s = zone.midnight_s(_day(words[-1]) + 1) - 1
     if len(words) == 1:
         last_s = app.now_s()
-    for line in app.report.export_lines(first_s, last_s):
-        await say(line)
+    for n, line in enumerate(app.report.export_lines(first_s, last_s)):
+        if line is not None:
+            await say(line)
+        elif n % 50 == 0:
+            await asyncio.sleep_ms(0)
 
 
 def _day(word):
@@ -111,7 +123,7 @@ async def _clock(app, words, say):
     if len(words) == 2:
         app.time.set_by_hand(_instant(app.config.gateway.zone, *words))
     elif words:
-        raise CommandError("clock DATE TIME in local time, such as clock 2026-11-22 14:05:00")
+        raise CommandError("write: clock DATE TIME in local time, such as clock 2026-11-22 14:05:00")
     await say("%s, source %s" % (app.config.gateway.zone.local_text(app.now_s()), app.time.source))
 
 
@@ -121,6 +133,8 @@ def _instant(zone, date, time_of_day):
     parts = time_of_day.split(":")
     if len(parts) != 3 or not all(p.isdigit() and len(p) == 2 and int(p) < 60 for p in parts) or int(parts[0]) > 23:
         raise CommandError("not a time: %s; times are written 14:05:00" % time_of_day)
+    if not _FIRST_YEAR <= int(date[:4]) <= _LAST_YEAR:
+        raise CommandError("not now: %s; the year is %d to %d" % (date, _FIRST_YEAR, _LAST_YEAR))
     at_s = midnight_s + int(parts[0]) * 3600 + int(parts[1]) * 60 + int(parts[2])
     # Behind a change of summer time the clock shows more or less than what has passed since midnight.
     return at_s - zone.offset_s(at_s) + zone.offset_s(midnight_s)

@@ -6,6 +6,7 @@ import hashlib
 
 from firmware import VERSION
 from firmware.clock import utc_text
+from firmware.errors import RecordError
 from firmware.protocols import payload, record
 from firmware.protocols.payload import decimal_text, flag, obj, text
 
@@ -128,7 +129,7 @@ class Report:
             ("next", str(ring.next_seq)),
             ("blocks", str(ring.n_blocks)),
             ("used_blocks", str(ring.used_blocks)),
-            ("history_s", str(max(0, ring.now_s() - ring.opened[ring.oldest()]))),
+            ("history_s", str(ring.history_s())),
             ("erases", str(ring.erases)),
             ("torn", str(ring.torn)),
         )
@@ -144,7 +145,7 @@ class Report:
         yield "time      %s, source %s" % (gateway.zone.local_text(app.now_s()), app.time.source)
         if app.time.last_failure:
             yield "          last failure %s (%d in all)" % (app.time.last_failure, app.time.n_failures)
-        history = _span(max(0, app.now_s() - ring.opened[ring.oldest()]))
+        history = _span(ring.history_s())
         yield "log       %s, records %d..%d, %d of %d blocks, reaching back %s" % (
             ring.log,
             ring.first_seq,
@@ -195,8 +196,14 @@ class Report:
         yield "seq,slot,at,meter,point,value,unit,quality"
         decoder = record.Decoder()
         for kind, seq, data in app.ring.reader_at(first_s):
-            found = decoder.decode(kind, data)
-            if not seq or found.kind != record.READING or not first_s <= found.slot_s <= last_s:
+            try:
+                found = decoder.decode(kind, data)
+            except RecordError as error:
+                yield "# record %d cannot be read: %s" % (seq, error.args[0])
+                continue
+            if found is None or found.kind != record.READING or not first_s <= found.slot_s <= last_s:
+                # Nothing to show, but whoever shows lets the other tasks have their turn.
+                yield None
                 continue
             head = "%d,%s,%s,%s" % (seq, utc_text(found.slot_s), utc_text(found.at_s), found.meter)
             for (name, unit, decimals, _), value in zip(found.points, found.values):

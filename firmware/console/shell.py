@@ -33,13 +33,15 @@ class Shell:
 
     async def run_shell(self):
         """Read standard input for ever; after its end (a PC without a terminal) there is nothing to do."""
-        stream = asyncio.StreamReader(sys.stdin)
+        stream = asyncio.StreamReader(sys.stdin.buffer)
         sys.stdout.write(_PROMPT)
         while True:
             char = await stream.read(1)
             if not char:
                 return
-            await self._take(char if isinstance(char, str) else chr(char[0]))
+            # Bytes beyond ASCII are noise on a serial line.
+            if char[0] < 128:
+                await self._take(chr(char[0]))
 
     async def _take(self, char):
         if char in "\r\n":

@@ -55,6 +55,8 @@ class Meter:
         self.blocks = plan_blocks(self.rows, gap)
         self.counts = {"readings": 0, "no_reply": 0, "bad_frame": 0, "refused": 0, "retries": 0}
         self.reply_ms = 0
+        # When the last request was given up, or None.
+        self._late_ms = None
         # A person's read must not mix with the poll's: they share the buffers below.
         self._lock = asyncio.Lock()
         self._request = bytearray(modbus.REQUEST_BYTES)
@@ -67,8 +69,8 @@ class Meter:
     async def read(self):
         """(values, complete): scaled integers or None in the order of points; complete is False if some are missing.
 
-        A block that fails costs only its own points; but a meter that does not answer the first is not asked for the
-        rest. NoReply, BadFrame or MeterRefused if none came."""
+        A block that is refused costs only its own points; a meter that falls silent is not asked for the rest.
+        NoReply, BadFrame or MeterRefused if none came."""
         async with self._lock:
             return await self._read_blocks()
 
@@ -86,7 +88,7 @@ class Meter:
             except (NoReply, BadFrame):
                 if not n_read:
                     raise
-                continue
+                break
             n_read += 1
             for index in members:
                 values[index] = self._value(index, data, (self.rows[index][1] - first) * 2)
@@ -97,6 +99,7 @@ class Meter:
 
     async def _read_block(self, first, count):
         section = self.section
+        await self._settle()
         for left in range(section.retries, -1, -1):
             n = modbus.put_read(self._request, section.unit, self.function, first, count)
             self._reply.start(section.unit, self.function, count)
@@ -107,9 +110,23 @@ class Meter:
                 return data
             except (NoReply, BadFrame) as error:
                 self.counts["no_reply" if isinstance(error, NoReply) else "bad_frame"] += 1
+                self._late_ms = begun_ms
                 if not left:
                     raise
                 self.counts["retries"] += 1
+
+    async def _settle(self):
+        """After a request was given up, let its reply pass before another is asked.
+
+        A Modbus reply does not say which registers it holds: a late one would be taken for those of the next block."""
+        if self._late_ms is None:
+            return
+        longest_ms = (self.section.retries + 2) * self.section.timeout_ms
+        rest_ms = longest_ms - time.ticks_diff(time.ticks_ms(), self._late_ms)
+        self._late_ms = None
+        # After days ticks_diff may have wrapped: more than the longest rest means long ago.
+        if 0 < rest_ms <= longest_ms:
+            await self.line.settle(rest_ms)
 
     def _value(self, index, data, offset):
         _, _, form, _, decimals, _ = self.rows[index]

@@ -50,19 +50,31 @@ class Log:
             old = known.get(meter.name)
             if old:
                 meter.last_slot_s, meter.next_day = old.last_slot_s, old.next_day
-        # Before the summaries that follow: they name their meters by these.
-        for kind, note in self._heading():
-            self.ring.note(kind, note)
+        if not self._same_names(known):
+            # Before the summaries that follow: they name their meters by these. Not at each start, for flash's sake.
+            for kind, note in self._heading():
+                self.ring.note(kind, note)
         self._refold()
         return False
+
+    def _same_names(self, known):
+        """True if the notes in force give each index the meter that it has now."""
+        if len(known) < len(self.meters):
+            return False
+        for index, meter in enumerate(self.meters):
+            old = known.get(meter.name)
+            if old is None or (old.index, old.every_s, old.points) != (index, meter.every_s, meter.points):
+                return False
+        return True
 
     def _known(self):
         """name -> MeterNames as the newest records left them."""
         known = {}
         decoder = record.Decoder()
         for found in self._decoded(self.ring.reader(self.ring.next_seq - 1), decoder):
-            for meter in decoder.meters.values():
+            for index, meter in decoder.meters.items():
                 known[meter.name] = meter
+                meter.index = index
             self._follow(known, found)
         return known
 

@@ -71,30 +71,35 @@ class Ring:
     def mount(self):
         """Find the newest block and the end of its records; format if there is no ring. True if it was formatted.
 
-        Reads every block's header and the two newest blocks."""
+        Reads every block's header and the newest blocks."""
         header = bytearray(HEADER_BYTES)
+        found = []
         newest = None
-        logs = []
         for block in range(self.n_blocks):
             self.device.readblocks(block, header, 0)
             fields = header_of(header)
-            logs.append(fields and fields[1])
-            if fields:
-                self.starts[block] = fields[2]
-                self.opened[block] = fields[3]
-                if newest is None or fields[0] > newest[0]:
-                    newest = (fields[0], fields[1], block)
+            found.append(fields)
+            if fields and (newest is None or fields[0] > found[newest][0]):
+                newest = block
         if newest is None:
             self._format()
             return True
-        self._generation, log, self._block = newest
-        self._next = (self._block + 1) % self.n_blocks
-        self.log = log
-        for block in range(self.n_blocks):
-            if logs[block] != log:
-                self.starts[block] = _UNUSED
+        self._generation, self.log = found[newest][:2]
+        self._block = newest
+        self._next = (newest + 1) % self.n_blocks
+        self._take_blocks(found)
         self._replay()
         return False
+
+    def _take_blocks(self, found):
+        """Note which blocks are part of the ring: of its log, and opened after those before them in the round."""
+        highest = 0
+        for i in range(self.n_blocks):
+            block = (self._next + i) % self.n_blocks
+            fields = found[block]
+            # A block that could not be erased still stands with what it held a round ago.
+            if fields and fields[1] == self.log and fields[0] > highest:
+                highest, _, self.starts[block], self.opened[block] = fields
 
     def _format(self):
         self.log = "%08x" % struct.unpack("<I", os.urandom(4))[0]
@@ -181,8 +186,9 @@ class Ring:
         self._next = (block + 1) % self.n_blocks
         self._spare_erased = False
         opened_s = self.now_s() & 0xFFFFFFFF
-        self._generation += 1
-        self._program(block, 0, put_header(self._generation, self.log, self.next_seq, opened_s))
+        generation = self._generation + 1
+        self._program(block, 0, put_header(generation, self.log, self.next_seq, opened_s))
+        self._generation = generation
         self._block = block
         self.starts[block] = self.next_seq
         self.opened[block] = opened_s
@@ -248,12 +254,13 @@ class Ring:
     def reader_at(self, at_s):
         """Reader from a block before which nothing was stored at or after at_s.
 
-        Clocks are set: the search ends at the first block that was opened later, and a block that was opened before the
-        clock was known says nothing."""
+        Clocks are set: the search ends at the first block that was opened later, and a block that was opened with the
+        clock unknown, or set back, says nothing."""
         found = block = self.oldest()
+        highest_s = 0
         while self.opened[block] <= at_s or not is_known(self.opened[block]):
-            if is_known(self.opened[block]):
-                found = block
+            if is_known(self.opened[block]) and self.opened[block] >= highest_s:
+                found, highest_s = block, self.opened[block]
             if block == self._block:
                 break
             block = self.after(block)
@@ -271,6 +278,15 @@ class Ring:
     @property
     def used_blocks(self):
         return sum(1 for start in self.starts if start != _UNUSED)
+
+    def history_s(self):
+        """How far back the records reach, by the oldest block that was opened with the clock known; 0 if none was."""
+        block = self.oldest()
+        while not is_known(self.opened[block]):
+            if block == self._block:
+                return 0
+            block = self.after(block)
+        return max(0, self.now_s() - self.opened[block])
 
     # -- consumers ------------------------------------------------------------------------------------------
 

@@ -16,6 +16,9 @@ from firmware.uplink.session import Session
 _FIRST_WAIT_MS = const(1000)
 _LONGEST_WAIT_MS = const(300000)
 _PUBACK_MS = const(20000)
+# A session that has lasted so long, with something acknowledged, ends the back-off: two gateways with one id, or a
+# broker that throws us out after the first message, must not make us come back every second for ever.
+_GOOD_MS = const(60000)
 _HEALTH_MS = const(300000)
 _NAP_S = const(1)
 # Causes counted one by one; further ones share a row.
@@ -29,12 +32,13 @@ def wait_of(n_failures, random_byte):
 
 
 class Centre:
-    """Centre(section, gateway, link, names, log, texts): section is one of config.uplinks.
+    """Centre(section, gateway, link, names, log, texts, tell): section is one of config.uplinks.
 
-    texts: an object with status(online), points(), health() -> JSON text, and points_version, which counts up when
-    points() has changed. connected, failures {cause: n}, last_failure are for the reports."""
+    texts: an object with status(online), points(), health() -> JSON text, and points_version, which differs when
+    points() has changed. tell(members) stores an event. connected, failures {cause: n}, last_failure are for the
+    reports."""
 
-    def __init__(self, section, gateway, link, names, log, texts):
+    def __init__(self, section, gateway, link, names, log, texts, tell):
         self.name = section.name
         self.connected = False
         self.n_sessions = 0
@@ -45,7 +49,7 @@ class Centre:
         self._link = link
         self._names = names
         self._texts = texts
-        self._log = log
+        self._tell = tell
         self._n_failed = 0
         self._wake = asyncio.Event()
         self._root = "%s/%s/" % (section.prefix, gateway)
@@ -57,8 +61,7 @@ class Centre:
         self._wake.set()
 
     def _tell_lost(self, first_seq, n):
-        members = '"t":%d,"event":"data_lost","uplink":%s,"first":%d,"n":%d'
-        self._log.event(members % (self._log.ring.now_s(), payload.text(self.name), first_seq, n))
+        self._tell('"event":"data_lost","uplink":%s,"first":%d,"n":%d' % (payload.text(self.name), first_seq, n))
 
     async def run_centre(self):
         """Keep a session up for ever."""
@@ -121,11 +124,14 @@ class Centre:
         self.n_sessions += 1
         await self._retain(session, "status", self._texts.status(True))
         points_version = health_ms = None
-        spoken_ms = time.ticks_ms()
+        acknowledged = self.outbox.n_acknowledged
+        opened_ms = spoken_ms = time.ticks_ms()
         while True:
             self.progress += 1
             self._check(session)
             now_ms = time.ticks_ms()
+            if self._n_failed and self.outbox.n_acknowledged > acknowledged and time.ticks_diff(now_ms, opened_ms) > _GOOD_MS:
+                self._n_failed = 0
             if points_version != self._texts.points_version:
                 points_version = self._texts.points_version
                 await self._retain(session, "points", self._texts.points())
@@ -133,7 +139,7 @@ class Centre:
                 health_ms = now_ms
                 await self._retain(session, "health", self._texts.health())
             elif await self._send_next(session):
-                self._n_failed = 0
+                pass
             elif time.ticks_diff(now_ms, spoken_ms) > section.keepalive_s * 500:
                 await session.ping()
             else:

@@ -45,6 +45,9 @@ class _Buffer:
     def settimeout(self, _):
         pass
 
+    def close(self):
+        pass
+
     # umqtt.connect() asks the module `socket` for these two.
     def socket(self):
         return self

@@ -30,6 +30,10 @@ class Link:
     async def run_link(self):
         """Keep the network up for ever."""
         while True:
+            # Fully down first, also where the last attempt ended in an exception.
+            self.is_up = False
+            self._wlan.active(False)
+            await asyncio.sleep_ms(_DOWN_MS if self.n_ups or self.n_failures else 0)
             self._wlan.active(True)
             self._wlan.connect(self._section.ssid, self._section.password)
             if await self._wait_up():
@@ -43,8 +47,6 @@ class Link:
             else:
                 self.n_failures += 1
             self._wlan.disconnect()
-            self._wlan.active(False)
-            await asyncio.sleep_ms(_DOWN_MS)
 
     async def _wait_up(self):
         for _ in range(_UP_TRIES):

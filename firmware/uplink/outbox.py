@@ -30,6 +30,7 @@ class Outbox:
         self.n_lost = 0
         self.n_unreadable = 0
         self.n_messages = 0
+        self.n_acknowledged = 0
         self._told_seq = 0
         self.restart()
 
@@ -101,6 +102,8 @@ class Outbox:
                 self._read_seq = seq
                 if item is not None:
                     return seq, item
+                # It stands there and cannot be read: lost to the data centre all the same.
+                self._tell_gap(seq, seq + 1)
 
     def _tell_gap(self, first_seq, seq):
         """Count and tell the records first_seq..seq-1 as lost, each once, however often it is begun anew."""
@@ -120,6 +123,7 @@ class Outbox:
         for entry in self._flight:
             if entry[0] == packet_id:
                 entry[3] = True
+                self.n_acknowledged += bool(entry[1])
         while self._flight and self._flight[0][3]:
             seq = self._flight.pop(0)[1]
             if seq:

@@ -15,6 +15,9 @@ _TLS_S = const(30)
 _REPLY_S = const(20)
 # Packets the data centre may send us: CONNACK, PUBACK, PINGRESP. A larger one is not for us.
 _MOST_PACKET_BYTES = const(256)
+# Some brokers hand out retained messages that nobody asked for: dropped in pieces, up to this size.
+_MOST_UNASKED_BYTES = const(65536)
+_PIECE_BYTES = const(256)
 
 # MBEDTLS_ERR_X509_CERT_VERIFY_FAILED, where the port has no sentences.
 _X509_VERIFY_FAILED = const(-0x2700)
@@ -34,13 +37,19 @@ def context_of(ca):
     return context
 
 
+# errno as lwIP and Linux number it.
+_OS_ERRORS = {104: "connection reset", 110: "timed out", 111: "connection refused", 113: "no route to host"}
+
+
 def tls_cause(error):
     """What a step of TCP or TLS failed of, in a few words."""
     number = error.args[0] if error.args else 0
     if isinstance(error, ValueError):
         # MicroPython raises mbedTLS's sentences on a certificate it refuses as a ValueError.
         return "certificate: " + " ".join(str(number).split())
-    return "certificate" if number == _X509_VERIFY_FAILED else "os error %s" % number
+    if number == _X509_VERIFY_FAILED:
+        return "certificate"
+    return _OS_ERRORS.get(number, "os error %s" % number)
 
 
 async def within(seconds, coroutine, stage):
@@ -65,6 +74,7 @@ class Session:
         self.codec = codec
         self.failed = None
         self.n_unanswered_pings = 0
+        self.n_unasked = 0
         self._acknowledged = acknowledged
         self._woken = woken
         self._stream = None
@@ -78,7 +88,7 @@ class Session:
         self._stream = reader
         # The handshake runs with the first write.
         await self._write(self.codec.connect(), "tls", _TLS_S)
-        self.codec.check_connack(await within(_REPLY_S, self._packet(), "connect"))
+        self.codec.check_connack(await within(_REPLY_S, self._packet(), "connect") or b"")
         self._receiver = asyncio.create_task(self._receive())
 
     def next_packet_id(self):
@@ -118,7 +128,7 @@ class Session:
         await self._stream.drain()
 
     async def _packet(self):
-        """One whole packet; LinkDown("receive", ..) if its length is not one we expect."""
+        """One whole packet, None for one that was dropped; LinkDown("receive", ..) if its length is not one we expect."""
         packet = bytearray(await self._stream.readexactly(2))
         shift, n = 7, packet[1] & 127
         while packet[-1] & 128:
@@ -127,17 +137,29 @@ class Session:
             packet.extend(await self._stream.readexactly(1))
             n |= (packet[-1] & 127) << shift
             shift += 7
+        if packet[0] & 0xF6 == 0x30 and n <= _MOST_UNASKED_BYTES:
+            await self._drop(n)
+            return None
         if n > _MOST_PACKET_BYTES:
             raise LinkDown("receive", "packet of %d bytes" % n)
         if n:
             packet.extend(await self._stream.readexactly(n))
         return bytes(packet)
 
+    async def _drop(self, n):
+        """Pass over n bytes: a message at QoS 0 that we have not subscribed to."""
+        self.n_unasked += 1
+        while n:
+            n -= len(await self._stream.readexactly(min(n, _PIECE_BYTES)))
+
     async def _receive(self):
         """Hand on acknowledgements until the connection ends; what ends it stands in failed."""
         try:
             while True:
-                packet_id = self.codec.packet_id_of(await self._packet())
+                packet = await self._packet()
+                if packet is None:
+                    continue
+                packet_id = self.codec.packet_id_of(packet)
                 if packet_id is None:
                     self.n_unanswered_pings = 0
                 else:

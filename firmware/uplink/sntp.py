@@ -7,6 +7,9 @@ _PORT = 123
 # Seconds from 1900 to 1970; era 1 begins in 2036 (RFC 4330, 3): a time before 1968 is taken for it.
 _TO_1900_S = 2208988800
 _ERA_S = 1 << 32
+# A server that says it is before 2025, or beyond 32 bits (2106), is wrong.
+_FIRST_S = 1735689600
+_LAST_S = 1 << 32
 
 
 def time_of(answer, nonce):
@@ -22,7 +25,8 @@ def time_of(answer, nonce):
         return None
     # The fraction rounds the second, so that half a second is the most it is off.
     second += answer[44] >> 7
-    return second - _TO_1900_S + (_ERA_S if second < _TO_1900_S else 0)
+    at_s = second - _TO_1900_S + (_ERA_S if second < _TO_1900_S else 0)
+    return at_s if _FIRST_S <= at_s < _LAST_S else None
 
 
 def put_request(nonce):

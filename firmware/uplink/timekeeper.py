@@ -12,6 +12,7 @@ from firmware.uplink import sntp
 # A synchronised clock is compared so often; one that is not, more often.
 _EVERY_S = const(3600)
 _RETRY_S = const(30)
+_WEEK_S = const(604800)
 # Smaller differences are left alone: an answer's second is rounded.
 _STEP_S = const(2)
 
@@ -47,7 +48,8 @@ class TimeKeeper:
 
     @property
     def is_synchronised(self):
-        return bool(self.set_s) or self._kept
+        """False once no server has answered for a week: a board's clock may be off by a minute by then."""
+        return self._kept or self.set_s > 0 and self._now_s() - self.set_s < _WEEK_S
 
     async def run_time(self):
         """Ask the servers in turn, for ever."""
@@ -62,6 +64,7 @@ class TimeKeeper:
             except LinkDown as error:
                 self.n_failures += 1
                 self.last_failure = "%s: %s" % (server, error.cause)
+                self._names.forget(server.partition(":")[0])
                 continue
             self._take(at_s)
             self.set_s = at_s

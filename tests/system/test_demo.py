@@ -10,8 +10,10 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from metergate.onpc import ROOT
-from metergate.processes import wait_for
+from metergate.processes import take_folder, wait_for
 
 _COMMAND = [sys.executable, "-m", "metergate", "demo", "--seconds", "20"]
 
@@ -29,7 +31,10 @@ def _left_behind():
     return found
 
 
-def test_demo_ends_by_itself_with_nothing_lost():
+@pytest.mark.parametrize("broker", ["mosquitto", "amqtt"])
+def test_demo_ends_by_itself_with_nothing_lost(broker, monkeypatch):
+    if broker == "amqtt" or (ROOT / "build" / "broker").read_text().strip() != "mosquitto":
+        monkeypatch.setenv("METERGATE_BROKER", "amqtt")
     done = subprocess.run(_COMMAND, capture_output=True, text=True, timeout=90, cwd=ROOT, check=False)
     result = json.loads(done.stdout.splitlines()[-1])
     assert done.returncode == 0, done.stdout + done.stderr
@@ -38,6 +43,15 @@ def test_demo_ends_by_itself_with_nothing_lost():
     assert result["lost"] == 0 and result["daily"] >= 1
     assert "broker killed" in done.stdout and "gateway killed" in done.stdout
     assert not _left_behind()
+
+
+def test_a_second_demo_says_that_one_runs_already():
+    held = take_folder(ROOT / "build" / "demo")
+    try:
+        done = subprocess.run(_COMMAND, capture_output=True, text=True, timeout=20, cwd=ROOT, check=False)
+    finally:
+        held.close()
+    assert done.returncode == 1 and done.stderr == "metergate: demo runs already in this project; wait for it, or end it\n"
 
 
 def test_ctrl_c_ends_the_demo_and_all_its_processes():

@@ -4,6 +4,7 @@ import random
 import time
 
 from conftest import THREE, config, uplink
+from test_whole import delivered
 
 from metergate.image import read_image
 from metergate.processes import wait_for
@@ -28,7 +29,7 @@ def test_fifty_kills_lose_no_stored_record(gateway, broker, receiver):
             known = _checked(known, read_image(unit.ring)[1])
         unit.start()
     assert len(known) > 2 * _KILLS
-    wait_for(lambda: {seq for _, _, seq in receiver.seen} >= set(known), 30, "everything stored is delivered")
+    wait_for(lambda: delivered(receiver) >= set(known), 30, "everything stored is delivered")
 
 
 def _checked(known, records):

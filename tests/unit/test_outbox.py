@@ -291,7 +291,7 @@ def test_records_nobody_can_read_are_passed_over_and_counted():
     gateway.read()
     assert [_seqs(message) for message in _all(gateway.outbox)] == [[1], [4]]
     assert gateway.outbox.n_unreadable == 1
-    assert gateway.lost == []
+    assert gateway.lost == [(2, 1), (3, 1)]
 
 
 def test_readings_of_an_older_configuration_keep_their_names():

@@ -327,6 +327,31 @@ def test_a_reader_by_time_misses_nothing_though_a_block_was_opened_with_the_cloc
     assert next(_ring(flash, clock).reader_at(_T0 + 3600))[1] <= wanted
 
 
+def test_a_reader_by_time_misses_nothing_though_clocks_were_wrong():
+    # What the clock shows when each block is opened, and the last block that all records from 03:00 on are behind.
+    unset_s, year_s = 946684800, 365 * 86400
+    per_block = _per_block(200)
+    for shown, last in (
+        # Not set at first, nor after a cut.
+        ((unset_s, unset_s, _T0 + 5 * 3600, unset_s, _T0 + 6 * 3600), 0),
+        # Behind for a while: 03:00 may have passed before.
+        ((_T0, _T0 + 2 * 3600, _T0 - 86400, _T0 + 5 * 3600, _T0 + 6 * 3600), 1),
+        # Ahead for a while.
+        ((_T0, _T0 + 2 * 3600, _T0 + year_s, _T0 + 4 * 3600, _T0 + 5 * 3600), 1),
+        ((_T0 + year_s, _T0 + 1, _T0 + 2, _T0 + 3 * 3600, _T0 + 4 * 3600), 3),
+    ):
+        flash, clock = Flash(8), _Clock()
+        clock.s = shown[0]
+        ring = _ring(flash, clock)
+        for at_s in shown[1:]:
+            _fill(ring, per_block)
+            clock.s = at_s
+        _fill(ring, 1)
+        assert tuple(ring.opened)[:5] == shown
+        for again in (ring, _ring(flash, clock)):
+            assert next(again.reader_at(_T0 + 3 * 3600))[1] <= last * per_block + 1, shown
+
+
 # -- cursors ----------------------------------------------------------------------------------------------------
 
 
@@ -455,6 +480,47 @@ def test_a_damaged_byte_costs_its_record_only_or_in_a_header_its_block():
             assert [seq for _, seq, _ in _records(_ring(flash))][-30:] == list(range(ring.next_seq - 30, ring.next_seq))
 
 
+def test_an_acknowledged_seq_is_not_given_again_though_its_record_is_damaged():
+    flash = Flash(5)
+    ring = _ring(flash)
+    _fill(ring, 10)
+    ring.acknowledge("province", 10)
+    ring.save_cursors(force=True)
+    flash.bytes[24 + 9 * 211 + 100] ^= 1
+    ring = _ring(flash)
+    assert [seq for _, seq, _ in _records(ring)] == list(range(1, 10))
+    assert ring.append(record.EVENT, _payload(11)) == 11
+
+
+def test_records_of_a_blocks_life_before_are_not_read():
+    # An erase that was cut leaves old bytes behind what was written since.
+    per_block = _per_block(200)
+    flash = Flash(4)
+    ring = _ring(flash)
+    _fill(ring, 4 * per_block)
+    old = bytes(flash.bytes[:4096])
+    _fill(ring, 5)
+    used = _HEADER_BYTES + 5 * 211
+    flash.bytes[used:4096] = old[used:]
+    ring = _ring(flash)
+    _check(ring, per_block + 1, 4 * per_block + 5)
+    assert ring.torn == 1
+    _fill(ring, 5)
+    _check(_ring(flash), 2 * per_block + 1, 4 * per_block + 10)
+
+
+def test_a_record_in_another_place_than_its_own_is_not_read():
+    flash = Flash(4)
+    _fill(_ring(flash), 5)
+    first = bytes(flash.bytes[24 : 24 + 211])
+    for place in (24 + 5 * 211, 24 + 5 * 211 + 50):
+        again = Flash(4, flash.bytes)
+        again.bytes[place : place + 211] = first
+        ring = _ring(again)
+        _check(ring, 1, 5)
+        assert ring.next_seq == 6
+
+
 def test_damage_in_the_last_full_block_does_not_give_a_seq_twice():
     flash = Flash(5)
     per_block = _per_block(200)
@@ -566,6 +632,55 @@ def test_a_block_that_cannot_be_written_is_passed_over():
         _check(again, again.first_seq, 23 * per_block)
         assert again.first_seq <= 20 * per_block
     assert 2 not in flash.erased
+
+
+def test_a_block_that_was_used_and_then_refuses_is_passed_over():
+    for n_after in (0, 1, 5, 40, 100, 200):
+        flash = Flash(6)
+        ring = _ring(flash)
+        per_block = _per_block(200)
+        # Block 2 holds records and is the next but one to be erased.
+        _fill(ring, 7 * per_block)
+        flash.bad = {2}
+        _fill_in_spite(ring, per_block + n_after)
+        last = 8 * per_block + n_after
+        for again in (ring, _ring(flash)):
+            assert again.next_seq == last + 1, n_after
+            seqs = [seq for _, seq, _ in _records(again)]
+            # Its old records may still be read, or not; what is newer is whole and in order.
+            assert seqs == sorted(set(seqs)), n_after
+            newest = [seq for seq in seqs if seq > last - 3 * per_block]
+            assert newest == list(range(last - 3 * per_block + 1, last + 1)), n_after
+        ring = _ring(flash)
+        _fill_in_spite(ring, 3 * per_block)
+        assert [seq for _, seq, _ in _records(_ring(flash))][-3 * per_block :] == list(range(last + 1, ring.next_seq))
+
+
+def test_a_small_record_after_the_next_block_refused_is_stored():
+    flash = Flash(6)
+    ring = _ring(flash)
+    per_block = _per_block(200)
+    _fill(ring, per_block)
+    flash.bad = {1}
+    # What is left of the first block is too small for the one and holds the other.
+    raised(OSError, ring.append, record.EVENT, bytes(200))
+    assert ring.append(record.EVENT, _payload(per_block + 1, 20)) == per_block + 1
+    _fill_in_spite(ring, 3)
+    for again in (ring, _ring(flash)):
+        assert [seq for _, seq, _ in _records(again)] == list(range(1, per_block + 5))
+
+
+def test_a_small_record_after_a_header_was_not_kept_is_stored():
+    flash = Flash(6)
+    ring = _ring(flash)
+    per_block = _per_block(200)
+    _fill(ring, per_block)
+    flash.fail_after = 0
+    raised(OSError, ring.append, record.EVENT, bytes(200))
+    assert ring.append(record.EVENT, _payload(per_block + 1, 20)) == per_block + 1
+    _fill(ring, 3)
+    for again in (ring, _ring(flash)):
+        assert [seq for _, seq, _ in _records(again)] == list(range(1, per_block + 5))
 
 
 def test_a_block_that_does_not_keep_what_is_written_costs_no_record():

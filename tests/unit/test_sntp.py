@@ -43,7 +43,6 @@ def test_the_next_era_begins_in_2036():
         (1, 2085978497),
         (100000000, 2185978496),
         (2208988799, 4294967295),
-        (2208988800, 0),
     ):
         assert sntp.time_of(_answer(second), _NONCE) == at_s
     # The second that the fraction rounds over the era's end.

@@ -8,7 +8,7 @@ from firmware.supervisor import Supervisor
 def test_a_task_that_dies_is_counted_reported_and_run_again():
     told = []
     runs = []
-    watch = Supervisor(lambda name, text: told.append((name, text)))
+    watch = Supervisor(lambda *crash: told.append(crash))
 
     async def run():
         runs.append(1)
@@ -22,11 +22,11 @@ def test_a_task_that_dies_is_counted_reported_and_run_again():
     asyncio.run(main())
     assert len(runs) == 2
     assert watch.crashes == {"task": 1}
-    assert told[0][0] == "task" and "ValueError: why" in told[0][1] and told[0][1] == watch.last_crash
+    assert told == [("task", 1, watch.last_crash)] and "ValueError: why" in watch.last_crash
 
 
 def test_a_part_that_stops_moving_starves_the_watchdog():
-    watch = Supervisor(lambda name, text: None)
+    watch = Supervisor(lambda *crash: None)
     count = [0]
     watch.watch("part", lambda: count[0])
     assert watch.all_move()
@@ -39,7 +39,7 @@ def test_a_part_that_stops_moving_starves_the_watchdog():
 
 
 def test_a_part_that_crashes_is_not_stuck():
-    watch = Supervisor(lambda name, text: None)
+    watch = Supervisor(lambda *crash: None)
     watch.watch("part", lambda: 0)
     watch.all_move()
     watch.uptime_s = 200
@@ -47,3 +47,14 @@ def test_a_part_that_crashes_is_not_stuck():
     assert watch.all_move()
     watch.uptime_s = 400
     assert not watch.all_move()
+
+
+def test_a_task_that_dies_again_and_again_is_told_once_an_hour():
+    told = []
+    watch = Supervisor(lambda name, n, text: told.append((name, n)))
+    for uptime_s in (0, 60, 3599, 3600, 3700):
+        watch.uptime_s = uptime_s
+        watch._crashed("task", ValueError("why"))
+    watch._crashed("other", ValueError("why"))
+    assert told == [("task", 1), ("task", 4), ("other", 1)]
+    assert watch.crashes == {"task": 5, "other": 1}

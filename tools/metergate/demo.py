@@ -23,6 +23,7 @@ from metergate.gate import Gate
 from metergate.image import read_image
 from metergate.onpc import ROOT
 from metergate.pcgateway import Gateway, SimulatedLine
+from metergate.processes import take_folder
 from metergate.receive import Receiver
 
 _LEAST_SECONDS = 20
@@ -227,6 +228,11 @@ def main(seconds):
         print(f"metergate: seconds must be {_LEAST_SECONDS} or more", file=sys.stderr)
         return 2
     folder = ROOT / "build" / "demo"
+    try:
+        held = take_folder(folder)
+    except RuntimeError as error:
+        print(f"metergate: {error}", file=sys.stderr)
+        return 1
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     signal.signal(signal.SIGTERM, _ended)
@@ -238,5 +244,6 @@ def main(seconds):
         return 1
     finally:
         demo.stop()
+        held.close()
     print(json.dumps(result, separators=(",", ":")))
     return 0 if result["lost"] == 0 and result["daily"] >= 1 else 1

@@ -28,11 +28,14 @@ class FileImage:
 
 
 def read_image(path):
-    """(log, [(seq, record), ..]) of a ring's file, oldest first. StoreError if it holds no ring.
+    """(log, [(seq, record), ..]) of a ring's file, oldest first; ("", []) if it holds no ring, or none yet.
 
     Records that cannot be decoded stand as None, so that they are seen."""
-    ring = Ring(FileImage(path), lambda: 0)
-    ring.mount()
+    try:
+        ring = Ring(FileImage(path), lambda: 0)
+        ring.mount()
+    except StoreError:
+        return "", []
     decoder = record.Decoder()
     found = []
     for kind, seq, payload in ring.reader(0):

@@ -1,6 +1,7 @@
 """Child processes that never outlive us: own session, killed with their parent, ended by their id."""
 
 import ctypes
+import fcntl
 import os
 import signal
 import socket
@@ -74,6 +75,18 @@ class Process:
             if stream:
                 stream.close()
         return status
+
+
+def take_folder(folder):
+    """Hold a folder for this process until it ends; RuntimeError if another one holds it. Returns what must be kept."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = open(folder.with_suffix(".lock"), "w")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        handle.close()
+        raise RuntimeError(f"{folder.name} runs already in this project; wait for it, or end it")
+    return handle
 
 
 def free_port():

@@ -3,15 +3,22 @@
 import shutil
 import signal
 import subprocess
+import sys
 
 from metergate.demo import board_config, line_plan
 from metergate.onpc import ROOT
 from metergate.pcgateway import Gateway, SimulatedLine
+from metergate.processes import take_folder
 
 
 def main():
     """Run until the gateway ends; its exit status."""
     folder = ROOT / "build" / "try"
+    try:
+        held = take_folder(folder)
+    except RuntimeError as error:
+        print(f"metergate: {error}", file=sys.stderr)
+        return 1
     shutil.rmtree(folder, ignore_errors=True)
     line = SimulatedLine(folder, line_plan())
     try:
@@ -24,3 +31,4 @@ def main():
         return child.wait()
     finally:
         line.stop()
+        held.close()
