@@ -81,7 +81,7 @@ class App:
         self.board.set_clock(at_s, clock.civil_of_day)
 
     def _stepped(self, from_s, to_s):
-        self.tell('"event":"time_step","from":%d' % from_s)
+        self.tell('"event":"time_step","from":%d,"to":%d' % (from_s, to_s))
         for poll in self.polls:
             poll.clock_stepped()
 

@@ -133,4 +133,4 @@ def test_a_person_can_set_the_clock(gateway, line):
     answer(unit, "clock 2031-01-02 03:04:05")
     # A PC's clock is not ours to set; that it was wanted stands in the log.
     steps = [r.members for _, r in read_image(unit.ring)[1] if r.kind == 4 and "time_step" in r.members]
-    assert steps and '"t":%d' % (calendar.timegm((2031, 1, 2, 3, 4, 5)) - 8 * 3600) in steps[0]
+    assert steps and '"to":%d' % (calendar.timegm((2031, 1, 2, 3, 4, 5)) - 8 * 3600) in steps[0]

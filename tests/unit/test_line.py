@@ -126,29 +126,32 @@ class _Bus:
     def _drive(self, on):
         self.drives.append((self.clock.us, on))
 
-    async def _exchange(self, unit, timeout_ms, settings):
+    async def _exchange(self, unit, timeout_ms, settings, count=2):
         request = bytearray(16)
-        n = modbus.put_read(request, unit, modbus.INPUT, 0, 2)
+        n = modbus.put_read(request, unit, modbus.INPUT, 0, count)
         reply = modbus.Reply() if unit > 100 else self.reply
-        reply.start(unit, modbus.INPUT, 2)
+        reply.start(unit, modbus.INPUT, count)
         return bytes(await self.line.exchange(settings, request, n, reply, timeout_ms))
 
     def ask(self, *units, **options):
         """What the exchanges with these units give, all begun at once; of one unit: the thing itself."""
+        timeout_ms, settings = options.get("timeout_ms", _TIMEOUT_MS), options.get("settings", self.settings)
+        count = options.get("count", 2)
 
         async def ask_all():
-            tasks = [
-                self._exchange(u, options.get("timeout_ms", _TIMEOUT_MS), options.get("settings", self.settings)) for u in units
-            ]
-            return await asyncio.gather(*tasks)
+            return await asyncio.gather(*[self._exchange(unit, timeout_ms, settings, count) for unit in units])
 
+        found = self.run(ask_all())
+        return found[0] if len(units) == 1 else found
+
+    def run(self, coroutine):
+        """What the coroutine gives, in virtual time."""
         real = line_module.time, line_module.asyncio
         line_module.time = line_module.asyncio = self.clock
         try:
-            found = asyncio.run(ask_all())
+            return asyncio.run(coroutine)
         finally:
             line_module.time, line_module.asyncio = real
-        return found[0] if len(units) == 1 else found
 
 
 def _framed(*body):
@@ -283,6 +286,23 @@ def test_a_reply_that_begins_in_time_may_end_later():
         assert bus.ask(1) == _DATA
 
 
+def test_the_longest_reply_has_the_time_it_takes_at_any_baud_rate():
+    data = bytes(range(250))
+    frame = _framed(1, 4, 250, *data)
+    for baud in (300, 600, 1200, 2400, 9600, 115200):
+        for begins_us in (10000, 450000):
+            bus = _Bus([[(begins_us, frame)]], settings=(baud, 8, 0, 1))
+            assert bus.ask(1, count=125) == data, (baud, begins_us)
+
+
+def test_a_request_waits_for_the_end_of_a_long_late_reply_at_a_slow_baud_rate():
+    bus = _Bus([[(520000, _framed(1, 4, 250, *bytes(250)))], [(20000, _frame())]], settings=_2400)
+    raised(NoReply, bus.ask, 1)
+    bus.clock.us = bus.uart.end_us + 540000
+    assert bus.ask(1) == _DATA
+    assert bus.uart.written[1][0] - bus.uart.written[0][0] > 520000 + 255 * 4583
+
+
 def test_the_time_allowed_counts_from_the_requests_last_byte():
     # 8 characters at 300 baud take 267 ms.
     bus = _Bus([[(80000, _frame())]], settings=(300, 8, None, 1))
@@ -340,6 +360,18 @@ def test_a_request_waits_until_a_late_reply_has_ended():
         assert bus.uart.written[1][0] >= last_us + 3645, begins_us
 
 
+def test_what_comes_while_the_line_settles_is_dropped():
+    bus = _Bus([[(20000, _frame())]])
+    bus.uart.hear(300000, _frame(1, 9))
+    bus.run(bus.line.settle(500))
+    assert 500000 <= bus.clock.us < 520000
+    assert _counts(bus) == [0, 0, 0, 0, 0, 9]
+    assert bus.ask(1) == _DATA
+    # Also where bytes never end.
+    bus.uart.babbles = True
+    bus.run(bus.line.settle(500))
+
+
 def test_a_line_that_never_falls_silent_does_not_hold_up_the_gateway():
     for read_us in (0, 2000):
         bus = _Bus()
@@ -393,12 +425,7 @@ def test_whoever_holds_the_lock_holds_off_requests():
         bus.line.lock.release()
         return await task
 
-    real = line_module.time, line_module.asyncio
-    line_module.time = line_module.asyncio = bus.clock
-    try:
-        assert asyncio.run(run()) == _DATA
-    finally:
-        line_module.time, line_module.asyncio = real
+    assert bus.run(run()) == _DATA
     assert written == [0]
 
 

@@ -1,6 +1,7 @@
 """profiles and meter: the tables are sound, and frames become values through a Meter."""
 
 import asyncio
+import time
 
 from memory import Section, golden, raised
 
@@ -25,6 +26,10 @@ class _Line:
     def __init__(self, pairs):
         self.pairs = list(pairs)
         self.settings = []
+        self.settled_ms = []
+
+    async def settle(self, for_ms):
+        self.settled_ms.append(for_ms)
 
     async def exchange(self, settings, request, n, reply, timeout_ms):
         assert self.pairs, "asked once more: %r" % bytes(request[:n])
@@ -38,9 +43,16 @@ class _Line:
         return found
 
 
-def _section(profile="sdm630", points=("energy_import",), unit=1, retries=0, settings=""):
+def _section(profile="sdm630", points=("energy_import",), unit=1, retries=0, settings="", timeout_ms=500):
     return Section(
-        name="main", unit=unit, profile=profile, settings=settings, every_s=900, points=points, timeout_ms=500, retries=retries
+        name="main",
+        unit=unit,
+        profile=profile,
+        settings=settings,
+        every_s=900,
+        points=points,
+        timeout_ms=timeout_ms,
+        retries=retries,
     )
 
 
@@ -233,6 +245,30 @@ def test_a_meter_that_does_not_answer_its_first_request_is_not_asked_the_others(
     line = _Line([(None, NoReply(500))])
     meter = Meter(_section(points=("energy_import", "power", "voltage_l1")), line)
     assert _fault(meter, NoReply)
+
+
+def test_the_reply_to_a_request_that_was_given_up_may_pass_before_the_next():
+    # A Modbus reply does not say which registers it holds: late, it would be taken for those of another block.
+    good = _floats(1, 4, (0x41200000,))
+    line = _Line([(None, NoReply(500)), (None, good), (None, good)])
+    meter = Meter(_section(), line)
+    assert _fault(meter, NoReply)
+    assert line.settled_ms == []
+    assert asyncio.run(meter.read()) == ([1000], True)
+    (settled_ms,) = line.settled_ms
+    assert 500 < settled_ms <= 1000
+    # Once is enough.
+    asyncio.run(meter.read())
+    assert len(line.settled_ms) == 1
+
+
+def test_a_request_given_up_long_ago_costs_no_time():
+    line = _Line([(None, NoReply(20)), (None, _floats(1, 4, (0x41200000,)))])
+    meter = Meter(_section(timeout_ms=20), line)
+    assert _fault(meter, NoReply)
+    time.sleep(0.1)
+    asyncio.run(meter.read())
+    assert line.settled_ms == []
 
 
 def test_a_value_that_is_no_number_is_missing_and_said_to_be():
