@@ -22,7 +22,7 @@ SCHEMA = (
     ("network.ssid", "text", 32, "", "Name of the Wi-Fi network"),
     ("network.password", SECRET, 63, "", "Its password"),
     ("network.ntp", "hosts", 4, (), "Time servers, asked in this order"),
-    ("network.dns", "hosts", 2, (), "Name servers (addresses); empty: those the network hands out"),
+    ("network.dns", "addresses", 2, (), "Name servers; empty: those the network hands out"),
     ("lines[].name", "name", 16, REQUIRED, "Name of an RS-485 pair"),
     ("lines[].uart", "int", (1, 2), REQUIRED, "Number of the UART; 0 is the console"),
     ("lines[].tx", "int", (0, 48), REQUIRED, "GPIO of the transmit pin"),

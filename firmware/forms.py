@@ -14,6 +14,12 @@ def is_digits(text):
     return text != "" and all(c in "0123456789" for c in text)
 
 
+def is_address(host):
+    """True of an IPv4 address in dots."""
+    parts = host.split(".")
+    return len(parts) == 4 and all(is_digits(p) and len(p) <= 3 and int(p) <= 255 for p in parts)
+
+
 def checked(key, kind, allowed, value):
     """The value in the form the firmware uses; ConfigError(key, ..) unless it is as kind and allowed say."""
     try:
@@ -79,6 +85,13 @@ def _hosts(value, most):
     return tuple(value)
 
 
+def _addresses(value, most):
+    # A name would be looked up by getaddrinfo, which stops the whole loop.
+    if not all(is_address(place.partition(":")[0]) for place in _hosts(value, most)):
+        raise ValueError
+    return tuple(value)
+
+
 def _file(value, most):
     if not _text(value, most) or value[0] == "/" or ".." in value:
         raise ValueError
@@ -120,6 +133,7 @@ _CHECKS = {
     "names": _names,
     "host": _host,
     "hosts": _hosts,
+    "addresses": _addresses,
     "file": _file,
     "topic": _topic,
     "zone": _zone,
@@ -145,6 +159,7 @@ def says(kind, allowed):
         "text": "text of at most %d characters",
         SECRET: "text of at most %d characters",
         "host": "a host name or address of at most %d characters, without port",
+        "addresses": "a list of at most %d addresses (10.0.0.1), :port behind it if it is not the usual one",
         "hosts": "a list of at most %d hosts, each a name or address, :port behind it if it is not the usual one",
         "file": "a file name of at most %d characters in the gateway's own folder",
         "topic": "1..%d characters without + # and without / at either end",

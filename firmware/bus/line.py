@@ -21,10 +21,8 @@ _TX_EXTRA_MS = const(50)
 _READ_BYTES = const(64)
 # The longest nap while a reply may come: a reply is noticed at the latest so much after its last byte.
 _NAP_MS = const(5)
-# The longest frame at 4800 baud; at slower rates the time-out has to be longer.
-_LONGEST_FRAME_MS = const(600)
-# A line on which bytes keep coming for so long is not waited for: two of the longest frames at 9600 baud.
-_BABBLE_MS = const(600)
+# A line on which bytes keep coming for so long is not waited for: two of the longest frames.
+_BABBLE_CHARS = const(512)
 
 
 class Line:
@@ -109,7 +107,7 @@ class Line:
             # After more than 9 minutes ticks_diff may have wrapped: a rest longer than the silence means long ago.
             if not n and not 0 < rest_us <= self._silence_us:
                 return
-            if time.ticks_diff(time.ticks_ms(), begun_ms) > _BABBLE_MS:
+            if time.ticks_diff(time.ticks_ms(), begun_ms) > _BABBLE_CHARS * self._char_us // 1000:
                 raise BadFrame(bytes(memoryview(self._in)[:n]))
             await asyncio.sleep_ms(max(1, rest_us // 1000 + 1))
 
@@ -137,6 +135,8 @@ class Line:
     async def _receive(self, reply, timeout_ms):
         begun_ms = time.ticks_ms()
         allowed_ms = timeout_ms
+        # However the bytes come: twice the time allowed, and twice what the whole reply takes on the wire.
+        most_ms = 2 * timeout_ms + 2 * self._wire_ms(reply) + _NAP_MS
         while True:
             n = self._read()
             waited_ms = time.ticks_diff(time.ticks_ms(), begun_ms)
@@ -146,7 +146,7 @@ class Line:
                     return found
                 # What has begun may end: the rest of the frame, and as much again for gaps between its bytes.
                 allowed_ms = max(timeout_ms, waited_ms + 2 * self._wire_ms(reply) + _NAP_MS)
-                allowed_ms = min(allowed_ms, 2 * timeout_ms + _LONGEST_FRAME_MS)
+                allowed_ms = min(allowed_ms, most_ms)
             if waited_ms > allowed_ms:
                 if reply.heard:
                     reply.give_up()

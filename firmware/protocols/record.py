@@ -179,6 +179,8 @@ class Decoder:
 
     def __init__(self):
         self.meters = {}
+        # The MeterNames of the newest note.
+        self.named = None
 
     def decode(self, kind, payload):
         """Reading, Miss, Day or Event; None for a note. RecordError if the bytes are none of these."""
@@ -226,7 +228,9 @@ class Decoder:
             for word in words[5:]:
                 name, unit, decimals, klass = word.split(":")
                 points.append((name, unit, int(decimals), klass))
-            self.meters[int(words[0])] = MeterNames(words[1], int(words[2]), tuple(points), int(words[3]), int(words[4]))
+            self.meters[int(words[0])] = self.named = MeterNames(
+                words[1], int(words[2]), tuple(points), int(words[3]), int(words[4])
+            )
         except (ValueError, IndexError):
             raise RecordError("names")
 

@@ -75,7 +75,8 @@ class Log:
             for index, meter in decoder.meters.items():
                 known[meter.name] = meter
                 meter.index = index
-            self._follow(known, found)
+            if found is not None:
+                self._follow(known, found)
         return known
 
     def _follow(self, known, found):
@@ -91,12 +92,13 @@ class Log:
 
     @staticmethod
     def _decoded(reader, decoder):
+        """Records, and None where a NAMES note has changed the decoder."""
         for kind, _, payload_ in reader:
             try:
                 found = decoder.decode(kind, payload_)
             except RecordError:
                 continue
-            if found is not None:
+            if found is not None or kind == record.NAMES:
                 yield found
 
     def _refold(self):
@@ -108,8 +110,14 @@ class Log:
         unwritten = {}
         emit = self._days.emit
         self._days.emit = lambda meter, day, members: unwritten.update({(meter.name, day): members})
-        for found in self._decoded(self.ring.reader_at(min(starts)), record.Decoder()):
-            if found.kind == record.DAY:
+        decoder = record.Decoder()
+        for found in self._decoded(self.ring.reader_at(min(starts)), decoder):
+            if found is None:
+                names = decoder.named
+                if names.name in by_name and not names.last_slot_s:
+                    # Rewound here: the open day was of a clock that had been ahead.
+                    self._days.forget(by_name[names.name])
+            elif found.kind == record.DAY:
                 unwritten.pop((found.meter, found.day), None)
             elif found.kind in (record.READING, record.MISS) and found.meter in by_name:
                 self._refold_one(by_name[found.meter], found)

@@ -10,19 +10,13 @@ import socket
 from micropython import const
 
 from firmware.errors import LinkDown
-from firmware.forms import is_digits
+from firmware.forms import is_address
 
 _PORT = const(53)
 _WAIT_MS = const(2000)
 _NAP_MS = const(20)
 _MOST_BYTES = const(512)
 _TYPE_A = const(1)
-
-
-def is_address(host):
-    """True of an IPv4 address in dots."""
-    parts = host.split(".")
-    return len(parts) == 4 and all(is_digits(p) and len(p) <= 3 and int(p) <= 255 for p in parts)
 
 
 def put_query(query_id, host):

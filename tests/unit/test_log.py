@@ -538,6 +538,38 @@ def test_days_of_23_and_25_hours_are_due_92_and_100_readings():
         _check_whole(gateway, _BERLIN.midnight_s(day), _BERLIN.midnight_s(day + 1))
 
 
+def _ahead_and_back(restart_at):
+    """A clock that was ten days ahead for two readings and was set back; a restart before the hour restart_at."""
+    gateway = _Gateway(meters=_hourly)
+    for hour in range(7):
+        for index in range(2):
+            gateway.read(_MIDNIGHT_S + hour * 3600, index)
+    ahead_s = _MIDNIGHT_S + 10 * 86400 + 7 * 3600
+    for index in range(2):
+        gateway.log.missed(index, _MIDNIGHT_S + 7 * 3600, ahead_s - 3600, 240, "clock set")
+        gateway.read(ahead_s, index)
+    for index in range(2):
+        gateway.now_s = _MIDNIGHT_S + 8 * 3600 + 10
+        gateway.log.rewind(index)
+    for hour in range(9, 50):
+        if hour == restart_at:
+            gateway.restart()
+            assert gateway.resume(_MIDNIGHT_S + hour * 3600 - 1000) == [_MIDNIGHT_S + hour * 3600] * 2
+        for index in range(2):
+            gateway.now_s = _MIDNIGHT_S + hour * 3600 + 2
+            gateway.read(_MIDNIGHT_S + hour * 3600, index)
+    return gateway.days()
+
+
+def test_a_restart_after_the_clock_was_set_back_gives_the_same_days_as_none():
+    whole = _ahead_and_back(None)
+    # The day that the clock left and came back to has two: what was known then, and what it became.
+    assert [day - _DAY for meter, day, _ in whole if meter == "main"] == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1]
+    assert '"due":24,"got":15' in whole[-4][2]
+    for restart_at in (10, 11, 20, 25, 26, 40):
+        assert _ahead_and_back(restart_at) == whole, restart_at
+
+
 def test_a_point_that_is_new_in_the_configuration_counts_from_then_on():
     gateway = _Gateway(meters=lambda: _names(every_s=21600, points=(_ENERGY,)))
     for i in range(2):
