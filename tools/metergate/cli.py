@@ -67,6 +67,9 @@ def main():
     except ConfigError as error:
         print(f"metergate: {error.key} {error.allowed}", file=sys.stderr)
         return 2
+    except RuntimeError as error:
+        print(f"metergate: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
 

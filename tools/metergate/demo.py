@@ -5,7 +5,6 @@ line is JSON; the exit status is 0 only if nothing was lost and a day was summed
 """
 
 import json
-import shutil
 import signal
 import subprocess
 import sys
@@ -228,13 +227,7 @@ def main(seconds):
         print(f"metergate: seconds must be {_LEAST_SECONDS} or more", file=sys.stderr)
         return 2
     folder = ROOT / "build" / "demo"
-    try:
-        held = take_folder(folder)
-    except RuntimeError as error:
-        print(f"metergate: {error}", file=sys.stderr)
-        return 1
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    held = take_folder(folder)
     signal.signal(signal.SIGTERM, _ended)
     demo = Demo(folder, seconds)
     try:

@@ -3,6 +3,7 @@
 import ctypes
 import fcntl
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -78,14 +79,16 @@ class Process:
 
 
 def take_folder(folder):
-    """Hold a folder for this process until it ends; RuntimeError if another one holds it. Returns what must be kept."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Empty a folder and hold it for this process; RuntimeError if another one holds it. Returns what must be kept."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
     handle = open(folder.with_suffix(".lock"), "w")
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         handle.close()
         raise RuntimeError(f"{folder.name} runs already in this project; wait for it, or end it")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
     return handle
 
 
