@@ -11,6 +11,8 @@ from memory import raised
 for _name, _module in (("usocket", socket), ("ustruct", struct), ("ubinascii", binascii)):
     sys.modules.setdefault(_name, _module)
 
+from umqtt import simple  # noqa: E402
+
 from firmware.errors import LinkDown  # noqa: E402
 from firmware.uplink.codec import Codec  # noqa: E402
 
@@ -151,3 +153,22 @@ def test_other_packets_are_refused():
         error = raised(LinkDown, _codec().packet_id_of, packet)
         assert error.stage == "receive", packet
         assert error.cause == "packet %02X" % packet[0]
+
+
+def test_a_newer_umqtt_that_sets_a_time_out_and_closes_makes_the_same_packets():
+    expected = bytes(_codec().connect())
+    original = simple.MQTTClient.connect
+
+    def connect(self, clean_session=True, timeout=None):
+        # What stock ESP32 builds have frozen in does this first.
+        probe = simple.socket.socket()
+        probe.settimeout(timeout)
+        probe.close()
+        return original(self, clean_session)
+
+    simple.MQTTClient.connect = connect
+    try:
+        assert bytes(_codec().connect()) == expected
+        _codec().check_connack(b"\x20\x02\0\0")
+    finally:
+        simple.MQTTClient.connect = original
