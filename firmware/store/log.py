@@ -45,37 +45,34 @@ class Log:
         """Mount the ring and take up the open day of every meter. True if the ring was formatted."""
         if self.ring.mount():
             return True
-        known = self._known()
+        decoder = record.Decoder()
+        known = self._known(decoder)
         for meter in self.meters:
             old = known.get(meter.name)
             if old:
                 meter.last_slot_s, meter.next_day = old.last_slot_s, old.next_day
-        if not self._same_names(known):
+        if not self._same_names(decoder.meters):
             # Before the summaries that follow: they name their meters by these. Not at each start, for flash's sake.
             for kind, note in self._heading():
                 self.ring.note(kind, note)
         self._refold()
         return False
 
-    def _same_names(self, known):
-        """True if the notes in force give each index the meter that it has now."""
-        if len(known) < len(self.meters):
-            return False
+    def _same_names(self, in_force):
+        """True if the notes in force (index -> MeterNames) give each index the meter that it has now."""
         for index, meter in enumerate(self.meters):
-            old = known.get(meter.name)
-            if old is None or (old.index, old.every_s, old.points) != (index, meter.every_s, meter.points):
+            old = in_force.get(index)
+            if old is None or (old.name, old.every_s, old.points) != (meter.name, meter.every_s, meter.points):
                 return False
         return True
 
-    def _known(self):
-        """name -> MeterNames as the newest records left them."""
+    def _known(self, decoder):
+        """name -> MeterNames as the newest records left them; decoder then knows the notes in force."""
         known = {}
-        decoder = record.Decoder()
         for found in self._decoded(self.ring.reader(self.ring.next_seq - 1), decoder):
-            for index, meter in decoder.meters.items():
-                known[meter.name] = meter
-                meter.index = index
-            if found is not None:
+            if found is None:
+                known[decoder.named.name] = decoder.named
+            else:
                 self._follow(known, found)
         return known
 

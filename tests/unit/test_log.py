@@ -601,3 +601,26 @@ def test_records_that_cannot_be_decoded_do_not_stop_a_start():
     gateway.restart()
     assert gateway.log.meters[0].last_slot_s == _MIDNIGHT_S + 3600
     assert gateway.resume(_MIDNIGHT_S + 7205)[0] == _MIDNIGHT_S + 7200
+
+
+def test_an_index_that_went_to_another_meter_and_back_keeps_its_names():
+    # Changed and changed back within one block: the newest note of the index decides, not the newest of the name.
+    gateway = _Gateway(meters=lambda: [MeterNames("main", 60, _POINTS)])
+    gateway.read(_MIDNIGHT_S)
+    gateway.make = lambda: [MeterNames("other", 60, _POINTS)]
+    gateway.restart()
+    gateway.read(_MIDNIGHT_S + 60)
+    gateway.make = lambda: [MeterNames("main", 60, _POINTS)]
+    gateway.restart()
+    gateway.read(_MIDNIGHT_S + 120)
+    readings = [item for item in gateway.records() if item.kind == record.READING]
+    assert [(item.meter, item.slot_s - _MIDNIGHT_S) for item in readings] == [("main", 0), ("other", 60), ("main", 120)]
+
+
+def test_a_start_that_changes_no_names_writes_none():
+    gateway = _Gateway()
+    gateway.read(_MIDNIGHT_S)
+    before = gateway.flash.bytes.count(b"main")
+    for _ in range(3):
+        gateway.restart()
+    assert gateway.flash.bytes.count(b"main") == before

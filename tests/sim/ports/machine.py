@@ -97,9 +97,5 @@ class UART:
         return time.ticks_diff(self._sent_us, time.ticks_us()) <= 0
 
 
-def unique_id():
-    return b"\0\0\0\0\0\1"
-
-
 if sys.implementation.name != "micropython":
     raise ImportError("simulated ports are for MicroPython")
