@@ -14,12 +14,12 @@ from firmware.errors import BadFrame, MeterRefused, NoReply
 # MODBUS over serial line V1.02, 2.5.1.1: 3.5 characters of silence, 1.75 ms from 19200 baud up.
 _FAST_BAUD = const(19200)
 _FAST_SILENCE_US = const(1750)
-# A board's loop ticks every 10 ms: the end of a transmission is spun for, not slept for.
+# A board's loop ticks every 10 ms: what is expected sooner is spun for, not slept for.
 _SPIN_MS = const(12)
 # The transmit register is asked this long beyond the computed end before the port counts as stuck.
 _TX_EXTRA_MS = const(50)
 _READ_BYTES = const(64)
-# The longest nap while a reply may come: a reply is noticed at the latest so much after its last byte.
+# The nap while a reply that is slow to begin may come; and what is allowed beyond computed times.
 _NAP_MS = const(5)
 # A line on which bytes keep coming for so long is not waited for: two of the longest frames.
 _BABBLE_CHARS = const(512)
@@ -109,7 +109,8 @@ class Line:
                 return
             if time.ticks_diff(time.ticks_ms(), begun_ms) > _BABBLE_CHARS * self._char_us // 1000:
                 raise BadFrame(bytes(memoryview(self._in)[:n]))
-            await asyncio.sleep_ms(max(1, rest_us // 1000 + 1))
+            # Spun for with the other tasks' turns between: a board's shortest sleep is longer than the silence.
+            await asyncio.sleep_ms(max(0, rest_us // 1000 - _SPIN_MS))
 
     def _read(self):
         """Take what has come into the buffer and return how many bytes that are, without waiting."""
@@ -151,7 +152,16 @@ class Line:
                 if reply.heard:
                     reply.give_up()
                 raise NoReply(allowed_ms)
-            await asyncio.sleep_ms(0 if n else max(1, min(_NAP_MS, self._wire_ms(reply))))
+            # A full buffer says nothing of what still waits in the port.
+            await asyncio.sleep_ms(0 if n == _READ_BYTES else self._nap_ms(reply, waited_ms))
+
+    def _nap_ms(self, reply, waited_ms):
+        """How long to sleep until the next look: the reply is to be taken at its last byte. 0: others have their turn.
+
+        A meter that answers at once, and the end of a reply that has begun, are spun for."""
+        if reply.heard:
+            return max(0, self._wire_ms(reply) - _SPIN_MS)
+        return 0 if waited_ms < _SPIN_MS else _NAP_MS
 
     def _wire_ms(self, reply):
         return reply.wanted() * self._char_us // 1000

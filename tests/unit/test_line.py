@@ -42,8 +42,10 @@ class _Clock:
         return (ticks + delta) % _PERIOD
 
     async def sleep_ms(self, ms):
-        end_us = self.us + ms * 1000
-        self.us = -(-end_us // self.tick_us) * self.tick_us
+        # A sleep of nothing only gives the other tasks their turn: the loop polls and comes back at once.
+        if ms:
+            end_us = self.us + ms * 1000
+            self.us = -(-end_us // self.tick_us) * self.tick_us
         await asyncio.sleep(0)
 
 
@@ -182,6 +184,25 @@ def test_a_reply_is_noticed_soon_after_its_last_byte():
     bus = _Bus([[(20000, _frame())]])
     bus.ask(1)
     assert bus.clock.us - (bus.uart.end_us + 20000 + 9 * 1042) < 7000
+
+
+def test_the_reply_of_a_quick_meter_is_taken_at_its_last_byte_at_any_tick():
+    reply = _framed(1, 4, 40, *range(40))
+    for settings in (_2400, _9600, _115200):
+        for tick_us in (1000, 10000):
+            bus = _Bus([[(2000, reply)]], tick_us, settings=settings)
+            bus.ask(1, count=20)
+            late_us = bus.clock.us - (bus.uart.end_us + 2000 + 45 * bus.uart.char_us)
+            assert 0 <= late_us < 300, (settings, tick_us, late_us)
+
+
+def test_the_next_request_begins_when_the_silence_is_over_at_any_tick():
+    for tick_us in (1000, 10000):
+        bus = _Bus([[(5000, _frame())]] * 2, tick_us)
+        bus.ask(1)
+        heard_us = bus.uart.heard_us
+        bus.ask(1)
+        assert bus.uart.written[-1][0] - heard_us < 3645 + 500, tick_us
 
 
 def test_only_the_requests_own_bytes_are_written():
