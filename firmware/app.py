@@ -1,167 +1,23 @@
-"""Builds everything from the configuration and starts the tasks."""
+"""The start: configuration, lines and meters first, then the gateway in the room that their making has left."""
 
 import asyncio
+import gc
 import sys
 
 from micropython import const
 
-from firmware import VERSION, clock, plan, starts
-from firmware.bus.line import Line
-from firmware.console.report import Report
+from firmware import starts
 from firmware.console.shell import Shell, words_of
 from firmware.errors import MetergateError
-from firmware.meters.meter import Meter
-from firmware.meters.poll import Poll
-from firmware.protocols import payload, record
-from firmware.store.log import Log
-from firmware.store.ring import Ring
-from firmware.supervisor import Supervisor
-from firmware.uplink.centre import Centre
-from firmware.uplink.link import Link
-from firmware.uplink.names import Names
-from firmware.uplink.timekeeper import TimeKeeper
+from firmware.unload import unload
 
-_WATCHDOG_MS = const(120000)
 _STOPPED_MS = const(600000)
+# Collected so often, what lives long stays together: else it lies scattered over the whole heap, and a TLS context
+# finds no place although two thirds are free.
+_COLLECT_BYTES = const(8192)
 
-
-class App:
-    """App(board, config, n_starts): board is the module of ports. Gives its parts to the console and the reports."""
-
-    def __init__(self, board, config, n_starts):
-        self.board = board
-        self.config = config
-        self.n_starts = n_starts
-        self.start_cause = board.start_cause()
-        self.now_s = clock.now_s
-        self.supervisor = Supervisor(self._crashed)
-        self._n_store = 0
-        zone = config.gateway.zone
-        self.lines = [Line(section.name, *board.line_ports(section)) for section in config.lines]
-        by_name = {line.name: line for line in self.lines}
-        self.meters = [Meter(section, by_name[section.line]) for section in config.meters]
-        self.ring = Ring(board.ring_device(), self.now_s)
-        self.log = Log(self.ring, zone, config.hash, [meter.names() for meter in self.meters])
-        self.report = Report(self)
-        self.status_lines = self.report.status_lines
-        self._build_uplinks()
-        self._build_polls(zone)
-
-    def _build_uplinks(self):
-        config, board = self.config, self.board
-        self.link = Link(board.wlan(), config.network)
-        self.names = Names(self._name_servers)
-        self.time = TimeKeeper(
-            config.network.ntp, self.names, self.link, self.now_s, self._set_clock, board.clock_kept(), self._stepped
-        )
-        # The ring says where each data centre's cursor stands, so it is mounted before the outboxes are made.
-        self.formatted = self.log.open()
-        self.ring.keep_consumers([section.name for section in config.uplinks])
-        self.centres = [
-            Centre(section, config.gateway.id, self.link, self.names, self.log, self.report, self.tell)
-            for section in config.uplinks
-        ]
-        self.log.appended = self._wake_centres
-
-    def _build_polls(self, zone):
-        self.polls = []
-        for line in self.lines:
-            meters = [(i, meter) for i, meter in enumerate(self.meters) if meter.line is line]
-            if meters:
-                poll = Poll(line.name, meters, self.log, zone, self.now_s)
-                poll.quality = self._clock_quality
-                self.polls.append(poll)
-
-    # -- what the parts ask of each other -------------------------------------------------------------------
-
-    def _name_servers(self):
-        return self.config.network.dns or [server for server in (self.link.name_server,) if server]
-
-    def _set_clock(self, at_s):
-        self.board.set_clock(at_s, clock.civil_of_day)
-
-    def _stepped(self, from_s, to_s):
-        self.tell('"event":"time_step","from":%d,"to":%d' % (from_s, to_s))
-        for poll in self.polls:
-            poll.clock_stepped()
-
-    def _clock_quality(self):
-        return 0 if self.time.is_synchronised else record.Q_UNSYNCHRONISED
-
-    def _wake_centres(self):
-        for centre in self.centres:
-            centre.wake()
-
-    def _crashed(self, name, n, text):
-        self.tell('"event":"task_crashed","task":%s,"n":%d,"why":%s' % (payload.text(name), n, payload.text(text)))
-
-    def tell(self, members):
-        """Store an event with its time, null while the clock is not known."""
-        now_s = self.now_s()
-        try:
-            self.log.event('"t":%s,%s' % (now_s if clock.is_known(now_s) else "null", members))
-        except (OSError, MetergateError):
-            # The flash may be what it is about; the supervisor's counts are in health all the same.
-            self.supervisor.crashes["log"] = self.supervisor.crashes.get("log", 0) + 1
-
-    def restart(self):
-        """A wanted restart: what is in memory is written down, and it counts as no failure."""
-        self.log.close()
-        starts.stays_up()
-        self.board.restart()
-
-    # -- tasks ----------------------------------------------------------------------------------------------
-
-    async def run_all(self):
-        """Start every task under supervision and watch over them, for ever."""
-        self.tell(
-            '"event":"start","boot":%d,"cause":%s,"version":"%s","cfg":"%s"'
-            % (self.n_starts, payload.text(self.start_cause), VERSION, self.config.hash)
-        )
-        if self.formatted:
-            self.tell('"event":"log_formatted"')
-        start = self.supervisor.start
-        if self.config.network.kind != "none":
-            start("link", self.link.run_link)
-            if self.config.network.ntp:
-                start("time", self.time.run_time)
-        start("store", self._run_store)
-        start("shell", Shell(self, echo=not self.board.on_pc).run_shell)
-        for centre in self.centres:
-            start("uplink " + centre.name, centre.run_centre)
-        start("measure", self._run_measure)
-        self.supervisor.watch("store", lambda: self._n_store)
-        for centre in self.centres:
-            self._watch("uplink " + centre.name, centre)
-        await self.supervisor.run_watchdog(self.board.watchdog(_WATCHDOG_MS), starts.stays_up)
-
-    def _watch(self, name, part):
-        self.supervisor.watch(name, lambda: part.progress)
-
-    async def _run_measure(self):
-        """Wait until the time is known, account for the slots that passed, then poll every line by its own task."""
-        while not clock.is_known(self.now_s()):
-            await asyncio.sleep(1)
-        due = self.log.resume(self.now_s())
-        for poll in self.polls:
-            poll.start(due)
-            self._watch("poll " + poll.name, poll)
-            self.supervisor.start("poll " + poll.name, poll.run_poll)
-
-    async def _run_store(self):
-        """Erase ahead while no line is busy, and write cursors down when they are due."""
-        while True:
-            self._n_store += 1
-            if self.ring.needs_erase:
-                for line in self.lines:
-                    await line.lock.acquire()
-                try:
-                    self.ring.prepare()
-                finally:
-                    for line in self.lines:
-                        line.lock.release()
-            self.ring.save_cursors()
-            await asyncio.sleep(1)
+# What only the making of configuration and meters needs: a quarter of the code, some 35 KB of heap as .mpy files.
+_ONCE = ("firmware.plan", "firmware.config", "firmware.forms", "firmware.strictjson", "firmware.meters.profiles", "umodbus")
 
 
 class SafeApp:
@@ -172,11 +28,7 @@ class SafeApp:
     def __init__(self, board, why, config=None):
         self.board = board
         self.config = config
-        self._why = why
-
-    def status_lines(self):
-        yield "safe mode: measuring does not run. " + self._why
-        yield "mend it, then `restart`; `config load FILE` puts a checked configuration in force"
+        self.why = why
 
     def restart(self):
         self.board.restart()
@@ -186,12 +38,19 @@ def run():
     """The gateway, from configuration to its end. On a PC a fault ends it with status 2, on a board in a safe console."""
     from firmware import board
 
+    if hasattr(gc, "threshold"):
+        gc.threshold(_COLLECT_BYTES)
     config = None
     try:
-        config = plan.load("config.json", "secrets.json")
+        config = _load()
         if starts.safe:
             return _safe(board, "it failed %d times in a row" % starts.MOST_FAILED, config)
-        app = App(board, config, starts.read()[0])
+        lines, meters = _equipment(board, config)
+        unload(*_ONCE)
+        # Imported only now, for the heap's sake.
+        from firmware.gateway import Gateway
+
+        gateway = Gateway(board, config, lines, meters, starts.read()[0])
     except MetergateError as error:
         why = words_of(error)
         if board.on_pc:
@@ -199,15 +58,32 @@ def run():
             sys.exit(2)
         return _safe(board, why, config)
     try:
-        asyncio.run(app.run_all())
+        asyncio.run(gateway.run_all())
     except KeyboardInterrupt:
-        app.log.close()
+        gateway.log.close()
         # Time to work on the board; left alone it measures again.
         board.watchdog(_STOPPED_MS)
         print("stopped; what was measured is stored")
     except Exception as error:
         sys.print_exception(error)
         board.restart()
+
+
+def _load():
+    from firmware import plan
+
+    return plan.load("config.json", "secrets.json")
+
+
+def _equipment(board, config):
+    """([Line, ..], [Meter, ..]) of the configuration. The meters of a line share a decoder: one speaks at a time."""
+    from firmware.bus.line import Line
+    from firmware.meters.meter import Meter
+    from firmware.protocols.modbus import Reply
+
+    lines = [Line(section.name, *board.line_ports(section)) for section in config.lines]
+    shared = {line.name: (line, Reply()) for line in lines}
+    return lines, [Meter(section, *shared[section.line]) for section in config.meters]
 
 
 def _safe(board, why, config):

@@ -8,8 +8,8 @@ import binascii
 import hashlib
 
 from firmware.errors import ConfigError
-from firmware.forms import SECRET, checked, says, settings_text
-from firmware.strictjson import text_of
+from firmware.forms import SECRET, checked, says
+from firmware.texts import json_text, settings_text
 
 REQUIRED = object()
 
@@ -58,9 +58,7 @@ class Section:
 
 
 class Config:
-    """gateway and network: Section; lines, meters, uplinks: lists of Section. hash: 8 hex digits of `text`.
-
-    text is the configuration as one JSON object, defaults filled in, secrets left out, in the order of SCHEMA."""
+    """gateway and network: Section; lines, meters, uplinks: lists of Section. hash: 8 hex digits of text_of(config)."""
 
 
 def parse(raw, secrets=None):
@@ -79,8 +77,7 @@ def parse(raw, secrets=None):
         if not isinstance(rows, list) or not least <= len(rows) <= most:
             raise ConfigError(name, "must be a list of %d to %d" % (least, most))
         setattr(config, name, _sections(name, rows, secrets.get(name, {})))
-    config.text = _text_of(config)
-    config.hash = str(binascii.hexlify(hashlib.sha256(config.text.encode()).digest()[:4]), "ascii")
+    config.hash = str(binascii.hexlify(hashlib.sha256(text_of(config).encode()).digest()[:4]), "ascii")
     return config
 
 
@@ -139,8 +136,10 @@ def _check_keys(prefix, raw, known):
             raise ConfigError(prefix + key, hint or "is no key; known here: " + ", ".join(sorted(known)))
 
 
-def _text_of(config):
-    """The configuration as JSON in SCHEMA's order: a dict's own order is lost on a board."""
+def text_of(config):
+    """The configuration as one JSON object: defaults filled in, secrets left out, in SCHEMA's order.
+
+    A dict's own order is lost on a board."""
     parts = ['"%s":%s' % (name, _section_text(name, getattr(config, name))) for name in ("gateway", "network")]
     for name, _, _ in LISTS:
         parts.append('"%s":[%s]' % (name, ",".join(_section_text(name, s) for s in getattr(config, name))))
@@ -158,8 +157,8 @@ def _section_text(name, section):
         elif kind == "settings":
             value = settings_text(value) if value else ""
         if isinstance(value, tuple):
-            shown = "[%s]" % ", ".join(text_of(v) for v in value)
+            shown = "[%s]" % ", ".join(json_text(v) for v in value)
         else:
-            shown = str(value) if isinstance(value, int) else text_of(value)
+            shown = str(value) if isinstance(value, int) else json_text(value)
         parts.append('"%s":%s' % (key, shown))
     return "{%s}" % ",".join(parts)

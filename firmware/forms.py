@@ -2,22 +2,12 @@
 
 from firmware.clock import Zone
 from firmware.errors import ConfigError
+from firmware.texts import is_address, is_digits, parse_settings
 
 # Secrets are read from secrets.json alone, and are never printed, exported or published.
 SECRET = "secret"
 
 _NAME_CHARS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
-
-
-def is_digits(text):
-    """True of one or more of 0..9; isdigit() takes other scripts' digits on a PC."""
-    return text != "" and all(c in "0123456789" for c in text)
-
-
-def is_address(host):
-    """True of an IPv4 address in dots."""
-    parts = host.split(".")
-    return len(parts) == 4 and all(is_digits(p) and len(p) <= 3 and int(p) <= 255 for p in parts)
 
 
 def checked(key, kind, allowed, value):
@@ -111,18 +101,6 @@ def _zone(value, most):
         raise ValueError
 
 
-def parse_settings(value, _=None):
-    """(baud rate, data bits, parity, stop bits): parity None, 0 even, 1 odd, as machine.UART counts them."""
-    if value == "":
-        return value
-    if not isinstance(value, str) or len(value) < 7 or value[-4] != " " or not is_digits(value[:-4]):
-        raise ValueError
-    baud, bits, parity, stop = int(value[:-4]), value[-3], value[-2], value[-1]
-    if not 300 <= baud <= 115200 or bits not in "78" or parity not in "NEO" or stop not in "12":
-        raise ValueError
-    return baud, int(bits), {"N": None, "E": 0, "O": 1}[parity], int(stop)
-
-
 _CHECKS = {
     "int": _number,
     "every": _every,
@@ -165,9 +143,3 @@ def says(kind, allowed):
         "topic": "1..%d characters without + # and without / at either end",
     }
     return forms[kind] % allowed
-
-
-def settings_text(settings):
-    """'9600 8N1' of the tuple that parse_settings gives."""
-    baud, bits, parity, stop = settings
-    return "%d %d%s%d" % (baud, bits, "N" if parity is None else "EO"[parity], stop)

@@ -55,7 +55,7 @@ def check(config):
         if (section.line, section.unit) in places:
             raise ConfigError(key + ".unit", "must be a unit used once on a line; %d is taken" % section.unit)
         places.add((section.line, section.unit))
-        n_bytes += len(put_names(i, Meter(section, None, key).names())) + 20 + _FRAME_BYTES
+        n_bytes += len(put_names(i, Meter(section, None, key=key).names())) + 20 + _FRAME_BYTES
     if n_bytes > MOST_HEADING_BYTES:
         raise ConfigError(
             "meters", "must be fewer, or with fewer points: their names take %d bytes of %d" % (n_bytes, MOST_HEADING_BYTES)

@@ -1,4 +1,4 @@
-"""JSON (RFC 8259) without surprises: says whether a text is JSON, and in which line it is not; writes strings.
+"""JSON (RFC 8259) without surprises: says whether a text is JSON, and in which line it is not.
 
 MicroPython's json takes a text that is cut off, lacks commas or names a key twice for a whole one: a configuration
 file would lose meters without a word.
@@ -23,19 +23,6 @@ def loads(text):
     if scan.at < len(text):
         scan.fail("text behind the end")
     return json.loads(text)
-
-
-def text_of(value):
-    """A str as JSON. json.dumps gives other bytes on a PC than on a board, and these are hashed."""
-    out = []
-    for char in value:
-        if char in '"\\':
-            out.append("\\" + char)
-        elif char < " ":
-            out.append("\\u%04x" % ord(char))
-        else:
-            out.append(char)
-    return '"%s"' % "".join(out)
 
 
 class _Scan:

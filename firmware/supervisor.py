@@ -47,14 +47,21 @@ class Supervisor:
                 await run()
                 return
             except Exception as error:
-                self._crashed(name, error)
+                self._note(name, error)
             if self.uptime_s - begun_s > _GOOD_S:
                 wait_ms = _FIRST_RESTART_MS
             await asyncio.sleep_ms(wait_ms)
             wait_ms = min(2 * wait_ms, _LONGEST_RESTART_MS)
 
-    def _crashed(self, name, error):
+    def _note(self, name, error):
         self.crashes[name] = self.crashes.get(name, 0) + 1
+        try:
+            self._tell(name, error)
+        except MemoryError:
+            # Often what the crash is about too. The task is started again all the same, and the count says it.
+            self.last_crash = name
+
+    def _tell(self, name, error):
         text = io.StringIO()
         sys.print_exception(error, text)
         lines = [line.strip() for line in text.getvalue().split("\n") if line.strip()]
@@ -82,7 +89,7 @@ class Supervisor:
             function()
         except OSError as error:
             # A file that cannot be written must not end the feeding of the watchdog.
-            self._crashed("files", error)
+            self._note("files", error)
 
     def all_move(self):
         """True if every watched part has moved within its time. Its own crash counts: it is dealt with already."""

@@ -9,9 +9,9 @@ import os
 
 from micropython import const
 
-from firmware import plan
+from firmware import config, plan
 from firmware.clock import civil_of_day, day_of_civil
-from firmware.console import report
+from firmware.console import views
 from firmware.errors import CommandError, MeterError
 from firmware.protocols import record
 
@@ -31,12 +31,17 @@ async def _help(_, words, say):
 
 
 async def _status(app, words, say):
-    for line in app.status_lines():
+    for line in _safe_lines(app) if app.log is None else views.status_lines(app):
         await say(line)
 
 
+def _safe_lines(app):
+    yield "safe mode: measuring does not run. " + app.why
+    yield "mend it, then `restart`; `config load FILE` puts a checked configuration in force"
+
+
 async def _meters(app, words, say):
-    for line in app.report.meter_lines():
+    for line in views.meter_lines(app):
         await say(line)
 
 
@@ -52,7 +57,7 @@ async def _read(app, words, say):
         await say(refusal(meter, error))
         return
     for point, value in zip(meter.points, values):
-        await say(report.values_text((point,), (value,)))
+        await say(views.values_text((point,), (value,)))
     await say("%d ms; not stored: stored readings are taken at their slots" % meter.reply_ms)
 
 
@@ -69,7 +74,7 @@ def refusal(meter, error):
 
 async def _config(app, words, say):
     if words == ["show"]:
-        await say(app.config.text if app.config else "no valid configuration in force")
+        await say(config.text_of(app.config) if app.config else "no valid configuration in force")
         await say("# secrets are not shown; configuration hash %s" % app.config.hash if app.config else "")
     elif len(words) == 2 and words[0] in ("check", "load"):
         found = plan.load(words[1], _SECRETS)
@@ -102,7 +107,7 @@ async def _export(app, words, say):
         last_s = zone.midnight_s(_day(words[-1]) + 1) - 1
     if len(words) == 1:
         last_s = app.now_s()
-    for n, line in enumerate(app.report.export_lines(first_s, last_s)):
+    for n, line in enumerate(views.export_lines(app, first_s, last_s)):
         if line is not None:
             await say(line)
         elif n % 50 == 0:

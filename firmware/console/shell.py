@@ -5,12 +5,23 @@ import sys
 
 from micropython import const
 
-from firmware.console.commands import run_command
 from firmware.errors import CommandError, ConfigError, MetergateError
+from firmware.unload import unload
 
 _PROMPT = "> "
 _MOST_CHARS = const(200)
 _BACKSPACE = "\x08\x7f"
+# What only commands need, `config check` included.
+_ONLY_TYPED = (
+    "firmware.console.commands",
+    "firmware.console.views",
+    "firmware.plan",
+    "firmware.config",
+    "firmware.forms",
+    "firmware.strictjson",
+    "firmware.meters.profiles",
+    "umodbus",
+)
 
 
 def words_of(error):
@@ -61,10 +72,18 @@ class Shell:
                 sys.stdout.write(char)
 
     async def _run(self, line):
+        if not line.strip():
+            return
         try:
+            # The commands take 10 KB of a board's heap: they are there only while somebody types them.
+            from firmware.console.commands import run_command
+
             await run_command(self._app, line, self._say, self._safe)
         except MetergateError as error:
             await self._say(words_of(error))
+        except MemoryError:
+            await self._say("not enough memory for that now; measuring goes on")
+        unload(*_ONLY_TYPED)
 
     async def _say(self, line):
         sys.stdout.write(line + "\n")

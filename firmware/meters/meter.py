@@ -1,15 +1,14 @@
 """A meter: a profile, its address and its line, read as one reading.
 
-The chosen points are merged into the fewest requests once, at start.
+The chosen points are merged into the fewest requests, and these are made, once, at start.
 """
 
 import asyncio
 import time
 
 from firmware.errors import BadFrame, ConfigError, MeterRefused, NoReply
-from firmware.forms import parse_settings, settings_text
-from firmware.meters.profiles import PROFILES
 from firmware.protocols import modbus, record
+from firmware.texts import parse_settings, settings_text
 
 
 def plan_blocks(points, gap):
@@ -31,11 +30,15 @@ def plan_blocks(points, gap):
 
 
 class Meter:
-    """Meter(config section, line). points: (name, unit, decimals, class) in the order of the values it reads.
+    """Meter(config section, line, reply). points: (name, unit, decimals, class) in the order of the values it reads.
 
+    reply: a decoder that meters of one line may share: what it holds is used before anything else is awaited.
     ConfigError if profile or points do not exist; key names the section by `key`."""
 
-    def __init__(self, section, line, key="meter"):
+    def __init__(self, section, line, reply=None, key="meter"):
+        # Imported here: once the meters are made, nobody needs the tables any more.
+        from firmware.meters.profiles import PROFILES
+
         if section.profile not in PROFILES:
             raise ConfigError(key + ".profile", "must be one of: " + ", ".join(sorted(PROFILES)))
         self.model, self.function, settings, gap, default, table = PROFILES[section.profile]
@@ -52,15 +55,22 @@ class Meter:
         self.rows = tuple(rows[name] for name in section.points or default)
         self.points = tuple((name, unit, decimals, klass) for name, _, _, unit, decimals, klass in self.rows)
         self.steps = [1] * len(self.rows)
-        self.blocks = plan_blocks(self.rows, gap)
+        self.blocks = [
+            (self._request(section.unit, first, count), first, count, members)
+            for first, count, members in plan_blocks(self.rows, gap)
+        ]
         self.counts = {"readings": 0, "no_reply": 0, "bad_frame": 0, "refused": 0, "retries": 0}
         self.reply_ms = 0
         # When the last request was given up, or None.
         self._late_ms = None
-        # A person's read must not mix with the poll's: they share the buffers below.
+        # A person's read must not mix with the poll's: one late reply would be taken for the other's.
         self._lock = asyncio.Lock()
-        self._request = bytearray(modbus.REQUEST_BYTES)
-        self._reply = modbus.Reply()
+        self._reply = reply or modbus.Reply()
+
+    def _request(self, unit, first, count):
+        request = bytearray(modbus.REQUEST_BYTES)
+        modbus.put_read(request, unit, self.function, first, count)
+        return bytes(request)
 
     @property
     def settings_text(self):
@@ -78,9 +88,9 @@ class Meter:
         values = [None] * len(self.rows)
         refused = None
         n_read = 0
-        for first, count, members in self.blocks:
+        for request, first, count, members in self.blocks:
             try:
-                data = await self._read_block(first, count)
+                data = await self._read_block(request, count)
             except MeterRefused as error:
                 self.counts["refused"] += 1
                 refused = error
@@ -97,15 +107,14 @@ class Meter:
         self.counts["readings"] += 1
         return values, None not in values
 
-    async def _read_block(self, first, count):
+    async def _read_block(self, request, count):
         section = self.section
         await self._settle()
         for left in range(section.retries, -1, -1):
-            n = modbus.put_read(self._request, section.unit, self.function, first, count)
             self._reply.start(section.unit, self.function, count)
             begun_ms = time.ticks_ms()
             try:
-                data = await self.line.exchange(self.settings, self._request, n, self._reply, section.timeout_ms)
+                data = await self.line.exchange(self.settings, request, len(request), self._reply, section.timeout_ms)
                 self.reply_ms = time.ticks_diff(time.ticks_ms(), begun_ms)
                 return data
             except (NoReply, BadFrame) as error:

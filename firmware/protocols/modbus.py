@@ -4,8 +4,9 @@ PDUs are built by umodbus.functions; framing and checks are ours, since umodbus 
 their request. Modbus over serial line V1.02 and Modbus application protocol V1.1b3.
 """
 
+import sys
+
 from micropython import const
-from umodbus import functions
 
 from firmware.errors import BadFrame, MeterRefused
 
@@ -37,6 +38,21 @@ def crc16(buf, first, end):
     return crc
 
 
+class _Typing:
+    """Stands for umodbus.typing, whose names are looked at by nobody on a board and take 6 KB of its heap."""
+
+    List = Optional = Union = None
+
+
+def _functions():
+    """umodbus.functions, imported when a request is made: that is once, at start, and it takes 6 KB of heap."""
+    if sys.implementation.name == "micropython":
+        sys.modules.setdefault("umodbus.typing", _Typing)
+    from umodbus import functions
+
+    return functions
+
+
 def put_read(buf, unit, function, first, count):
     """Write a request for count registers into buf; return its length, 8 bytes.
 
@@ -46,6 +62,7 @@ def put_read(buf, unit, function, first, count):
         raise ValueError("unit 1..247, function 3 or 4")
     if not (0 <= first <= 0xFFFF and 1 <= count <= MOST_REGISTERS and first + count <= 0x10000):
         raise ValueError("registers")
+    functions = _functions()
     pdu = (functions.read_holding_registers if function == HOLDING else functions.read_input_registers)(first, count)
     buf[0] = unit
     buf[1 : 1 + len(pdu)] = pdu

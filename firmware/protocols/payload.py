@@ -3,7 +3,7 @@
 Numbers are plain decimals, exactly as stored; None is null. The keys are in README, "Messages".
 """
 
-from firmware import strictjson
+from firmware.texts import json_text
 
 VERSION = 1
 
@@ -23,7 +23,7 @@ def decimal_text(value, decimals):
 
 def text(value):
     """A JSON string, or null for None; the same bytes on every port."""
-    return "null" if value is None else strictjson.text_of(value)
+    return "null" if value is None else json_text(value)
 
 
 def flag(value):
@@ -67,11 +67,38 @@ def miss(seq, record):
     )
 
 
-def readings(gateway, log, elements):
-    """A whole readings message of elements made by reading() and miss()."""
-    return '{%s,"r":[%s]}' % (head(gateway, log), ",".join(elements))
+class Message:
+    """A JSON message in one growing buffer, `out`: a heap of 100 KB has no place for its text several times over."""
+
+    def __init__(self, first):
+        self.out = bytearray(first.encode())
+        self._behind = False
+
+    def put(self, text):
+        """More of its text."""
+        self.out.extend(text.encode())
+
+    def add(self, element):
+        """The next element of the list that the text before has opened."""
+        if self._behind:
+            self.out.append(44)
+        self._behind = True
+        self.put(element)
+
+    def end(self, text):
+        """The rest; the whole message, a bytearray."""
+        self._behind = False
+        self.put(text)
+        return self.out
+
+
+def readings(gateway, log):
+    """The beginning of a readings message; add() what reading() and miss() give, then end("]}")."""
+    return Message('{%s,"r":[' % head(gateway, log))
 
 
 def single(gateway, log, seq, members):
-    """A day or an event: the record's stored members behind the message's head."""
-    return '{%s,"seq":%d,%s}' % (head(gateway, log), seq, members)
+    """A day or an event, whole: the record's stored members behind the message's head."""
+    message = Message('{%s,"seq":%d,' % (head(gateway, log), seq))
+    message.put(members)
+    return message.end("}")

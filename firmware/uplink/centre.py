@@ -34,7 +34,7 @@ def wait_of(n_failures, random_byte):
 class Centre:
     """Centre(section, gateway, link, names, log, texts, tell): section is one of config.uplinks.
 
-    texts: an object with status(online), points(), health() -> JSON text, and points_version, which differs when
+    texts: an object with status(online), points(), health() -> the bytes of a message, and points_version, which differs when
     points() has changed. tell(members) stores an event. connected, failures {cause: n}, last_failure are for the
     reports."""
 
@@ -85,7 +85,7 @@ class Centre:
 
     def _codec(self):
         section = self._section
-        will = ((self._root + "status").encode(), self._texts.status(False).encode())
+        will = ((self._root + "status").encode(), self._texts.status(False))
         return Codec(self._gateway, section.user, section.password, section.keepalive_s, will)
 
     def _count(self, error):
@@ -157,8 +157,8 @@ class Centre:
         if not self._link.is_up:
             raise LinkDown("network", "down")
 
-    async def _retain(self, session, topic, text):
-        await self._publish(session, topic, text, 0, retain=True)
+    async def _retain(self, session, topic, message):
+        await self._publish(session, topic, message, 0, retain=True)
 
     async def _send_next(self, session):
         """Send the next message of the ring if there is one and the window has room."""
@@ -168,10 +168,10 @@ class Centre:
         await self._publish(session, *message)
         return True
 
-    async def _publish(self, session, topic, text, last_seq, retain=False):
+    async def _publish(self, session, topic, message, last_seq, retain=False):
         packet_id = session.next_packet_id()
         self.outbox.sent(packet_id, last_seq)
-        await session.publish(packet_id, (self._root + topic).encode(), text.encode(), retain)
+        await session.publish(packet_id, (self._root + topic).encode(), message, retain)
 
     async def _sleep(self):
         try:

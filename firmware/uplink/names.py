@@ -10,7 +10,7 @@ import socket
 from micropython import const
 
 from firmware.errors import LinkDown
-from firmware.forms import is_address
+from firmware.texts import is_address
 
 _PORT = const(53)
 _WAIT_MS = const(2000)

@@ -12,8 +12,8 @@ from firmware.protocols import payload, record
 
 # Publishes in flight: enough to hide the round trip, few enough for a small heap.
 _WINDOW = const(4)
-# What a readings message holds beside its elements.
-_FRAME_BYTES = const(96)
+# What comes to a readings message beside an element: the comma before it, the end behind it.
+_END_BYTES = const(3)
 
 
 class Outbox:
@@ -56,8 +56,7 @@ class Outbox:
 
     def next_message(self):
         """(kind of topic, message, last seq) of what comes next, or None. Order is the log's."""
-        elements = []
-        n_bytes = _FRAME_BYTES
+        message = None
         last = 0
         while True:
             found = self._held or self._next_record()
@@ -67,21 +66,20 @@ class Outbox:
             seq, item = found
             if item.kind in (record.READING, record.MISS):
                 element = payload.reading(seq, item) if item.kind == record.READING else payload.miss(seq, item)
-                if elements and n_bytes + len(element) > self._message_bytes:
+                if message is None:
+                    message = payload.readings(self._gateway, self._ring.log)
+                elif len(message.out) + len(element) + _END_BYTES > self._message_bytes:
                     self._held = found
                     break
-                elements.append(element)
-                n_bytes += len(element) + 1
+                message.add(element)
                 last = seq
                 continue
-            if elements:
+            if message:
                 self._held = found
                 break
             topic = "daily" if item.kind == record.DAY else "event"
             return topic, payload.single(self._gateway, self._ring.log, seq, item.members), seq
-        if not elements:
-            return None
-        return "readings", payload.readings(self._gateway, self._ring.log, elements), last
+        return ("readings", message.end("]}"), last) if message else None
 
     def _next_record(self):
         """(seq, decoded record) behind the last one read, or None at the end of the log."""

@@ -4,6 +4,7 @@ Every wait has a deadline; each failure is a LinkDown(stage, cause).
 """
 
 import asyncio
+import gc
 
 import tls
 from micropython import const
@@ -27,6 +28,8 @@ def context_of(ca):
     """SSLContext that trusts this CA only and checks the server's certificate and name. ca: bytes, DER or PEM.
 
     LinkDown("tls", ..) if it is no certificate: without a CA there is no uplink."""
+    # The largest piece of memory there is: it needs its place in one.
+    gc.collect()
     context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
     context.verify_mode = tls.CERT_REQUIRED
     try:

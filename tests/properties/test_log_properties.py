@@ -2,7 +2,6 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-from memory import Cut, Flash
 
 from firmware.clock import Zone, day_of_civil, slot_after
 from firmware.protocols import record
@@ -10,6 +9,7 @@ from firmware.protocols.record import MeterNames
 from firmware.store.days import MeterDay
 from firmware.store.log import Log
 from firmware.store.ring import Ring
+from tests.sim.flash import Cut, NorFlash
 
 _POINTS = (("energy_import", "kWh", 2, record.REGISTER), ("power", "kW", 4, record.GAUGE))
 _METERS = (("main", 3600), ("roof", 14400))
@@ -38,7 +38,7 @@ class Gateway:
 
     def __init__(self, zone, first_s):
         self.zone = zone
-        self.flash = Flash(40)
+        self.flash = NorFlash(40)
         self.now_s = self.clock_s = first_s
         self.cut_minutes = 0
         self.clock_known = True
@@ -50,7 +50,7 @@ class Gateway:
             try:
                 return self.start_once()
             except Cut:
-                self.flash.cut_after = None
+                self.flash.power_on()
 
     def start_once(self):
         self.ring = Ring(self.flash, lambda: self.now_s if self.clock_known else _UNSET_S)
@@ -64,7 +64,7 @@ class Gateway:
         try:
             getattr(self, name)(amount, more)
         except Cut:
-            self.flash.cut_after = None
+            self.flash.power_on()
             self.off(self.cut_minutes / 60, False)
 
     def run(self, hours, how):
@@ -147,7 +147,7 @@ def test_every_slot_is_on_record_once_and_every_day_is_what_its_records_say(plac
     gateway = Gateway(zone, zone.midnight_s(day_of_civil(*civil)) + second)
     for step in plan:
         gateway.step(*step)
-    gateway.flash.cut_after = None
+    gateway.flash.power_on()
     gateway.stop(0, None)
     found = gateway.records()
     for name, every_s in _METERS:

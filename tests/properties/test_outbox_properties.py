@@ -4,7 +4,6 @@ import json
 
 from hypothesis import given
 from hypothesis import strategies as st
-from memory import Cut, Flash
 
 from firmware.clock import Zone
 from firmware.protocols import record
@@ -12,6 +11,7 @@ from firmware.protocols.record import MeterNames
 from firmware.store.log import Log
 from firmware.store.ring import Ring
 from firmware.uplink.outbox import Outbox
+from tests.sim.flash import Cut, NorFlash
 
 _T0 = 1763740800
 _POINTS = (("energy_import", "kWh", 2, record.REGISTER),)
@@ -33,7 +33,7 @@ class World:
     """A gateway and the data centre's side: received and lost seqs; acknowledged, as the data centre has said."""
 
     def __init__(self):
-        self.flash = Flash(5)
+        self.flash = NorFlash(5)
         self.n_read = 0
         self.received = set()
         self.lost = set()
@@ -42,7 +42,7 @@ class World:
         self.start()
 
     def start(self):
-        self.flash.cut_after = None
+        self.flash.power_on()
         self.ring = Ring(self.flash, lambda: _T0)
         self.log = Log(self.ring, Zone("CST-8"), "a1b2c3d4", [MeterNames("main", 60, _POINTS)])
         self.log.open()
@@ -114,7 +114,7 @@ def test_every_record_arrives_or_is_told_as_lost(plan):
             getattr(world, step)(argument)
         except Cut:
             world.start()
-    world.flash.cut_after = None
+    world.flash.power_on()
     world.new_session(None)
     world.serve(10000)
     stored = set(range(1, world.ring.next_seq))

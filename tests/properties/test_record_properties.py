@@ -101,8 +101,9 @@ def test_decimals_are_exact(value, decimals):
 def test_a_reading_as_json_says_what_was_stored(rows, seq, slot_s, at_s, quality, data):
     row = data.draw(st.lists(values, min_size=len(rows), max_size=len(rows)))
     found = record.Reading("main", rows, slot_s, at_s, quality, row)
-    text = payload.readings("gw-0001", "0123abcd", [payload.reading(seq, found)])
-    body = json.loads(text, parse_float=Decimal, parse_int=Decimal)
+    message = payload.readings("gw-0001", "0123abcd")
+    message.add(payload.reading(seq, found))
+    body = json.loads(message.end("]}"), parse_float=Decimal, parse_int=Decimal)
     (element,) = body["r"]
     assert [element[key] for key in ("seq", "s", "t", "m", "q")] == [seq, slot_s, at_s, "main", quality]
     assert list(element["p"]) == [point[0] for point in rows]

@@ -2,13 +2,12 @@
 
 import json
 
-from memory import Cut, Flash
-
 from firmware.clock import Zone, day_of_civil, slot_after
 from firmware.protocols import record
 from firmware.protocols.record import MeterNames
 from firmware.store.log import Log
 from firmware.store.ring import Ring
+from tests.sim.flash import Cut, NorFlash
 
 _CHINA = Zone("CST-8")
 _BERLIN = Zone("CET-1CEST,M3.5.0,M10.5.0/3")
@@ -27,14 +26,14 @@ class _Gateway:
     """A log on a flash, with the meters of a configuration. restart() builds it anew, as after a cut."""
 
     def __init__(self, flash=None, meters=_names, zone=_CHINA):
-        self.flash = flash or Flash(32)
+        self.flash = flash or NorFlash(32)
         self.make = meters
         self.zone = zone
         self.now_s = _MIDNIGHT_S
         self.restart()
 
     def restart(self):
-        self.flash.cut_after = None
+        self.flash.power_on()
         self.ring = Ring(self.flash, lambda: self.now_s)
         self.log = Log(self.ring, self.zone, "a1b2c3d4", self.make())
         self.formatted = self.log.open()
@@ -327,7 +326,7 @@ def test_misses_that_were_gathered_and_lost_in_a_cut_still_have_a_cause():
 
 
 def test_what_the_log_knows_of_a_meter_is_in_every_block():
-    gateway = _Gateway(Flash(8), lambda: _names(("main", "dead"), 900))
+    gateway = _Gateway(NorFlash(8), lambda: _names(("main", "dead"), 900))
     gateway.read(_MIDNIGHT_S, 1)
     # The dead meter's record is overwritten long before the restart.
     for i in range(1, 1600):
@@ -430,13 +429,13 @@ def test_restarts_with_a_clock_not_set_give_the_same_days_as_none():
 def _cut_at_midnight(n_days, every):
     """Cuts the power at every byte that is written for the last midnight of n_days; every: 1, or each so many bytes."""
     end_s = _MIDNIGHT_S + n_days * 86400
-    before = _run(_Gateway(Flash(8), _hourly), _MIDNIGHT_S, end_s - 3600, 3600)
+    before = _run(_Gateway(NorFlash(8), _hourly), _MIDNIGHT_S, end_s - 3600, 3600)
     image = bytes(before.flash.bytes)
     whole = _run(before, end_s, end_s, 3600).days()
     assert len(whole) == 2 * n_days
     cut_after = 0
     while True:
-        gateway = _Gateway(Flash(8, image), _hourly)
+        gateway = _Gateway(NorFlash(8, image), _hourly)
         gateway.flash.cut_after = cut_after
         try:
             _run(gateway, end_s, end_s, 3600)
@@ -484,7 +483,7 @@ def test_a_day_left_unwritten_is_written_under_its_meter_though_the_meters_have_
     image = bytes(before.flash.bytes)
     n_whole = 0
     for cut_after in range(60):
-        gateway = _Gateway(Flash(32, image), _hourly)
+        gateway = _Gateway(NorFlash(32, image), _hourly)
         gateway.flash.cut_after = cut_after
         try:
             gateway.read(_MIDNIGHT_S + 86400, 0)
@@ -517,7 +516,7 @@ def test_a_unit_that_was_off_for_days_has_a_summary_for_each_of_them():
 
 
 def test_a_unit_that_was_off_for_a_year_has_summaries_of_its_newest_days():
-    gateway = _run(_Gateway(Flash(16), lambda: _names(every_s=3600)), _MIDNIGHT_S, _MIDNIGHT_S + 3600, 3600)
+    gateway = _run(_Gateway(NorFlash(16), lambda: _names(every_s=3600)), _MIDNIGHT_S, _MIDNIGHT_S + 3600, 3600)
     gateway.restart()
     gateway.resume(_MIDNIGHT_S + 365 * 86400 + 100)
     assert [day for _, day, _ in gateway.days()] == [_DAY] + list(range(_DAY + 365 - 62, _DAY + 365))

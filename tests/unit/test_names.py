@@ -5,8 +5,9 @@ import asyncio
 from memory import raised
 
 from firmware.errors import LinkDown
+from firmware.texts import is_address
 from firmware.uplink import names
-from firmware.uplink.names import Names, address_of, is_address, put_query
+from firmware.uplink.names import Names, address_of, put_query
 
 _QUERY = b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x04mqtt\x07example\x03org\x00\x00\x01\x00\x01"
 _POINTER = b"\xc0\x0c"

@@ -60,18 +60,21 @@ def test_a_miss_is_written_as_documented():
 
 def test_a_readings_message_is_written_as_documented():
     for elements in ([], ['{"seq":1}'], ['{"seq":1}', '{"seq":2}']):
-        text = payload.readings("gw-0001", "5f0c11d2", elements)
+        message = payload.readings("gw-0001", "5f0c11d2")
+        for element in elements:
+            message.add(element)
+        text = message.end("]}").decode()
         assert text == '{"v":1,"gw":"gw-0001","log":"5f0c11d2","r":[' + ",".join(elements) + "]}"
         assert len(json.loads(text)["r"]) == len(elements)
 
 
 def test_a_day_or_event_is_written_as_documented():
-    text = payload.single("gw-0001", "0000000a", 7, '"t":5,"event":"start"')
+    text = payload.single("gw-0001", "0000000a", 7, '"t":5,"event":"start"').decode()
     assert text == '{"v":1,"gw":"gw-0001","log":"0000000a","seq":7,"t":5,"event":"start"}'
     assert json.loads(text) == {"v": 1, "gw": "gw-0001", "log": "0000000a", "seq": 7, "t": 5, "event": "start"}
 
 
 def test_messages_are_one_line():
     found = record.Reading("main", _POINTS, 1, 2, 0, [1, 2, 3])
-    assert "\n" not in payload.readings("gw", "00000000", [payload.reading(1, found)])
+    assert "\n" not in payload.reading(1, found)
     assert "\n" not in payload.text("a\nb")

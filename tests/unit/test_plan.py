@@ -2,7 +2,7 @@
 
 import os
 
-from memory import Flash, raised
+from memory import raised
 
 from firmware import plan
 from firmware.clock import Zone
@@ -13,6 +13,7 @@ from firmware.meters.profiles import PROFILES
 from firmware.protocols import record
 from firmware.store.log import Log
 from firmware.store.ring import MOST_PAYLOAD_BYTES, Ring
+from tests.sim.flash import NorFlash
 
 
 def _line(name, uart, tx, rx, de=-1):
@@ -127,7 +128,7 @@ def test_whatever_is_accepted_fits_into_the_ring():
         names = [Meter(section, None).names() for section in found.meters]
         for meter in names:
             meter.last_slot_s, meter.next_day = 4294967295, 49710
-        ring = Ring(Flash(4), lambda: 1763799300)
+        ring = Ring(NorFlash(4), lambda: 1763799300)
         log = Log(ring, Zone("CST-8"), found.hash, names)
         log.open()
         for uplink in found.uplinks:

@@ -2,8 +2,6 @@
 
 import asyncio
 
-from memory import Flash
-
 from firmware.clock import Zone
 from firmware.errors import MeterRefused, NoReply
 from firmware.meters import poll
@@ -11,6 +9,7 @@ from firmware.meters.poll import CLOCK_SET, LINE_BUSY, Poll
 from firmware.protocols import record
 from firmware.store.log import Log
 from firmware.store.ring import Ring
+from tests.sim.flash import NorFlash
 
 _NOON_S = 1795348800  # 2026-11-22 12:00:00 UTC
 _POINTS = (("energy_import", "kWh", 2, record.REGISTER), ("power", "kW", 4, record.GAUGE))
@@ -51,7 +50,7 @@ class _World:
         self.now = start_s
         self._passed_ms = 0
         self.meters = [_Meter(self, *spec) for spec in specs]
-        self.ring = Ring(Flash(8), lambda: self.now)
+        self.ring = Ring(NorFlash(8), lambda: self.now)
         names = [record.MeterNames(m.name, m.section.every_s, _POINTS) for m in self.meters]
         self.log = Log(self.ring, Zone("UTC0"), "00000000", names)
         self.log.open()

@@ -5,7 +5,7 @@ import time
 
 from memory import Section, golden, raised
 
-from firmware import forms
+from firmware import texts
 from firmware.errors import BadFrame, ConfigError, MeterRefused, NoReply
 from firmware.meters.meter import Meter, plan_blocks
 from firmware.meters.profiles import PROFILES
@@ -121,7 +121,7 @@ def test_every_profile_has_a_model_settings_and_default_points_that_exist():
     for profile in PROFILES:
         model, _, settings, gap, default, rows = PROFILES[profile]
         assert model
-        assert forms.settings_text(forms.parse_settings(settings)) == settings
+        assert texts.settings_text(texts.parse_settings(settings)) == settings
         assert gap >= 0
         assert default
         names = [row[0] for row in rows]
@@ -163,8 +163,8 @@ def test_the_log_gets_names_units_decimals_and_classes_in_the_order_asked_for():
 
 
 def test_a_profile_or_point_that_does_not_exist_is_named():
-    assert raised(ConfigError, Meter, _section("sdm631"), None, "meters[3]").key == "meters[3].profile"
-    error = raised(ConfigError, Meter, _section("sdm630", ("power", "powr")), None, "meters[3]")
+    assert raised(ConfigError, Meter, _section("sdm631"), None, None, "meters[3]").key == "meters[3].profile"
+    error = raised(ConfigError, Meter, _section("sdm630", ("power", "powr")), None, None, "meters[3]")
     assert error.key == "meters[3].points"
     assert "energy_import" in error.allowed
 

@@ -54,7 +54,17 @@ def test_a_task_that_dies_again_and_again_is_told_once_an_hour():
     watch = Supervisor(lambda name, n, text: told.append((name, n)))
     for uptime_s in (0, 60, 3599, 3600, 3700):
         watch.uptime_s = uptime_s
-        watch._crashed("task", ValueError("why"))
-    watch._crashed("other", ValueError("why"))
+        watch._note("task", ValueError("why"))
+    watch._note("other", ValueError("why"))
     assert told == [("task", 1), ("task", 4), ("other", 1)]
     assert watch.crashes == {"task": 5, "other": 1}
+
+
+def test_a_task_is_started_again_although_nothing_can_be_told_of_its_crash():
+    def no_memory(*_):
+        raise MemoryError
+
+    watch = Supervisor(no_memory)
+    watch._note("task", ValueError("why"))
+    assert watch.crashes == {"task": 1}
+    assert watch.last_crash == "task"

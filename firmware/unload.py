@@ -1,0 +1,18 @@
+"""Gives back the heap of modules that are not needed any more."""
+
+import gc
+import sys
+
+
+def unload(*names):
+    """Forget these modules, and those within them. What is imported again later is loaded anew."""
+    for loaded in list(sys.modules):
+        for name in names:
+            if loaded == name or loaded.startswith(name + "."):
+                del sys.modules[loaded]
+                package, _, last = loaded.rpartition(".")
+                # Their package knows them too.
+                if package in sys.modules and hasattr(sys.modules[package], last):
+                    delattr(sys.modules[package], last)
+                break
+    gc.collect()
