@@ -62,6 +62,8 @@ class Ring:
         self._next = 0
         self._generation = 0
         self._offset = 0
+        # The newest block's heading is known to be whole: without it its records could not be read by themselves.
+        self._headed = False
         self._spare_erased = False
         self._saved = {}
         self._unsaved_s = 0
@@ -115,7 +117,9 @@ class Ring:
             if kind == record.CURSORS:
                 self.cursors.update(record.cursors_of(payload))
             elif seq:
-                self.next_seq = seq + 1
+                self.next_seq = max(self.next_seq, seq + 1)
+        # Without a numbered record behind it the heading may have been cut.
+        self._headed = self.next_seq > first_seq
         # What a data centre has acknowledged was stored once, even if it cannot be read any more.
         self.next_seq = max([self.next_seq] + [seq + 1 for seq in self.cursors.values()])
         self._offset = reader.offset
@@ -175,11 +179,13 @@ class Ring:
         return True
 
     def _make_room(self, n):
-        if self._offset + FRAME_BYTES + n > self.block_bytes:
+        if not self._headed or self._offset + FRAME_BYTES + n > self.block_bytes:
             self._open_block()
 
     def _open_block(self):
         """Go on to the next block: header, then the owner's heading and the cursors."""
+        # Made before a block is given up for it: it may find no memory.
+        heading = self.heading()
         if self.prepare():
             self.erases_waited += 1
         block = self._next
@@ -190,14 +196,16 @@ class Ring:
         self._program(block, 0, put_header(generation, self.log, self.next_seq, opened_s))
         self._generation = generation
         self._block = block
+        self._headed = False
         self.starts[block] = self.next_seq
         self.opened[block] = opened_s
         self._offset = HEADER_BYTES
-        for kind, payload in self.heading():
+        for kind, payload in heading:
             self._put(kind, 0, payload)
         if self.cursors:
             self._put(record.CURSORS, 0, record.put_cursors(self.cursors))
             self._saved = dict(self.cursors)
+        self._headed = True
 
     def _put(self, kind, seq, payload):
         frame = put_frame(self._generation, self._offset, kind, seq, payload)
