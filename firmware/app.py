@@ -15,6 +15,8 @@ _STOPPED_MS = const(600000)
 # Collected so often, what lives long stays together: else it lies scattered over the whole heap, and a TLS context
 # finds no place although two thirds are free.
 _COLLECT_BYTES = const(8192)
+# A heap of megabytes has places enough, and takes long to collect.
+_SMALL_BYTES = const(786432)
 
 # What only the making of configuration and meters needs: a quarter of the code, some 35 KB of heap as .mpy files.
 _ONCE = ("firmware.plan", "firmware.config", "firmware.forms", "firmware.strictjson", "firmware.meters.profiles", "umodbus")
@@ -38,7 +40,7 @@ def run():
     """The gateway, from configuration to its end. On a PC a fault ends it with status 2, on a board in a safe console."""
     from firmware import board
 
-    if hasattr(gc, "threshold"):
+    if gc.mem_free() < _SMALL_BYTES:
         gc.threshold(_COLLECT_BYTES)
     config = None
     try:

@@ -16,6 +16,9 @@ _FAST_BAUD = const(19200)
 _FAST_SILENCE_US = const(1750)
 # A board's loop ticks every 10 ms: what is expected sooner is spun for, not slept for.
 _SPIN_MS = const(12)
+# A request that takes no longer is spun for as a whole: whatever stalls the loop must not hold the driver on, or the
+# reply's first bytes are lost. 8 characters at 2400 baud are 34 ms.
+_HOLD_MS = const(40)
 # The transmit register is asked this long beyond the computed end before the port counts as stuck.
 _TX_EXTRA_MS = const(50)
 _READ_BYTES = const(64)
@@ -55,12 +58,14 @@ class Line:
     async def exchange(self, settings, request, n, reply, timeout_ms):
         """Send request[:n] and return what reply.add gives for the bytes that come back.
 
-        settings: (baud, bits, parity, stop). reply: a started decoder with add(data, n), wanted(), heard and
+        settings: (baud, bits, parity, stop). reply: a decoder with expect(request), add(data, n), wanted(), heard and
         give_up(). timeout_ms counts from the request's last byte until the reply begins; a reply that has begun
         gets the time its bytes take on the wire. NoReply, BadFrame or MeterRefused."""
         async with self.lock:
             self._set(settings)
             self.counts["requests"] += 1
+            # Here and not before: the decoder may be another meter's, which the line was held for till now.
+            reply.expect(request)
             noise = reply.noise_bytes
             try:
                 await self._wait_silence()
@@ -124,7 +129,7 @@ class Line:
             self._drive(True)
         try:
             self._uart.write(memoryview(request)[:n])
-            if wire_ms > _SPIN_MS:
+            if wire_ms > _HOLD_MS:
                 await asyncio.sleep_ms(wire_ms - _SPIN_MS)
             while not self._uart.txdone():
                 if time.ticks_diff(time.ticks_ms(), begun_ms) > wire_ms + _TX_EXTRA_MS:
@@ -160,7 +165,8 @@ class Line:
 
         A meter that answers at once, and the end of a reply that has begun, are spun for."""
         if reply.heard:
-            return max(0, self._wire_ms(reply) - _SPIN_MS)
+            # The byte that is coming may have come for the most part: below 900 baud that is more than the spin.
+            return max(0, self._wire_ms(reply) - max(_SPIN_MS, self._char_us // 1000 + 1))
         return 0 if waited_ms < _SPIN_MS else _NAP_MS
 
     def _wire_ms(self, reply):

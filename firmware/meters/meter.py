@@ -32,7 +32,8 @@ def plan_blocks(points, gap):
 class Meter:
     """Meter(config section, line, reply). points: (name, unit, decimals, class) in the order of the values it reads.
 
-    reply: a decoder that meters of one line may share: what it holds is used before anything else is awaited.
+    reply: a decoder that the meters of one line share: it is started by the line for each request, and what it holds is
+    used before anything else is awaited.
     ConfigError if profile or points do not exist; key names the section by `key`."""
 
     def __init__(self, section, line, reply=None, key="meter"):
@@ -56,7 +57,7 @@ class Meter:
         self.points = tuple((name, unit, decimals, klass) for name, _, _, unit, decimals, klass in self.rows)
         self.steps = [1] * len(self.rows)
         self.blocks = [
-            (self._request(section.unit, first, count), first, count, members)
+            (self._request(section.unit, first, count), first, members)
             for first, count, members in plan_blocks(self.rows, gap)
         ]
         self.counts = {"readings": 0, "no_reply": 0, "bad_frame": 0, "refused": 0, "retries": 0}
@@ -88,9 +89,9 @@ class Meter:
         values = [None] * len(self.rows)
         refused = None
         n_read = 0
-        for request, first, count, members in self.blocks:
+        for request, first, members in self.blocks:
             try:
-                data = await self._read_block(request, count)
+                data = await self._read_block(request)
             except MeterRefused as error:
                 self.counts["refused"] += 1
                 refused = error
@@ -107,11 +108,10 @@ class Meter:
         self.counts["readings"] += 1
         return values, None not in values
 
-    async def _read_block(self, request, count):
+    async def _read_block(self, request):
         section = self.section
         await self._settle()
         for left in range(section.retries, -1, -1):
-            self._reply.start(section.unit, self.function, count)
             begun_ms = time.ticks_ms()
             try:
                 data = await self.line.exchange(self.settings, request, len(request), self._reply, section.timeout_ms)

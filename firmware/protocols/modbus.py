@@ -92,6 +92,10 @@ class Reply:
         self._head[2] = 2 * count
         self._n = 0
 
+    def expect(self, request):
+        """Start for the request that put_read has written."""
+        self.start(request[0], request[1], request[4] << 8 | request[5])
+
     @property
     def heard(self):
         """How many bytes are in the buffer."""

@@ -68,28 +68,39 @@ def miss(seq, record):
 
 
 class Message:
-    """A JSON message in one growing buffer, `out`: a heap of 100 KB has no place for its text several times over."""
+    """A JSON message in pieces: a heap of 100 KB has no place for its text in one, and several times over.
+
+    len() gives its bytes; parts are what it is made of."""
 
     def __init__(self, first):
-        self.out = bytearray(first.encode())
+        self.parts = []
+        self._n_bytes = 0
         self._behind = False
+        self.put(first)
+
+    def __len__(self):
+        return self._n_bytes
 
     def put(self, text):
         """More of its text."""
-        self.out.extend(text.encode())
+        part = text.encode()
+        self.parts.append(part)
+        self._n_bytes += len(part)
 
     def add(self, element):
         """The next element of the list that the text before has opened."""
-        if self._behind:
-            self.out.append(44)
+        self.put("," + element if self._behind else element)
         self._behind = True
-        self.put(element)
 
     def end(self, text):
-        """The rest; the whole message, a bytearray."""
+        """The end of the list, and what comes behind it; the message."""
         self._behind = False
         self.put(text)
-        return self.out
+        return self
+
+    def joined(self):
+        """All of it, bytes."""
+        return b"".join(self.parts)
 
 
 def readings(gateway, log):

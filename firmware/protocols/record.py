@@ -175,10 +175,13 @@ def cursors_of(payload):
 
 
 class Decoder:
-    """Turns records into objects; NAMES notes, given in the log's order, tell it what the readings mean."""
+    """Turns records into objects; NAMES notes, given in the log's order, tell it what the readings mean.
 
-    def __init__(self):
+    shared: {meter's name: its points}, whose tuples are used where a note says the same."""
+
+    def __init__(self, shared=None):
         self.meters = {}
+        self.shared = shared or {}
         # The MeterNames of the newest note.
         self.named = None
 
@@ -228,9 +231,11 @@ class Decoder:
             for word in words[5:]:
                 name, unit, decimals, klass = word.split(":")
                 points.append((name, unit, int(decimals), klass))
-            self.meters[int(words[0])] = self.named = MeterNames(
-                words[1], int(words[2]), tuple(points), int(words[3]), int(words[4])
-            )
+            points = tuple(points)
+            if self.shared.get(words[1]) == points:
+                # A decoder lives as long as a data centre does; what the gateway holds already is not held twice.
+                points = self.shared[words[1]]
+            self.meters[int(words[0])] = self.named = MeterNames(words[1], int(words[2]), points, int(words[3]), int(words[4]))
         except (ValueError, IndexError):
             raise RecordError("names")
 

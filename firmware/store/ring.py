@@ -50,7 +50,6 @@ class Ring:
         if self.n_blocks < _LEAST_BLOCKS or self.block_bytes < 4096:
             raise StoreError("the ring needs at least %d blocks of 4096 bytes" % _LEAST_BLOCKS)
         self.starts = array("I", (_UNUSED for _ in range(self.n_blocks)))
-        self.opened = array("I", (0 for _ in range(self.n_blocks)))
         self.log = ""
         self.next_seq = 1
         self.cursors = {}
@@ -101,7 +100,7 @@ class Ring:
             fields = found[block]
             # A block that could not be erased still stands with what it held a round ago.
             if fields and fields[1] == self.log and fields[0] > highest:
-                highest, _, self.starts[block], self.opened[block] = fields
+                highest, _, self.starts[block], _ = fields
 
     def _format(self):
         self.log = "%08x" % struct.unpack("<I", os.urandom(4))[0]
@@ -198,7 +197,6 @@ class Ring:
         self._block = block
         self._headed = False
         self.starts[block] = self.next_seq
-        self.opened[block] = opened_s
         self._offset = HEADER_BYTES
         for kind, payload in heading:
             self._put(kind, 0, payload)
@@ -266,13 +264,24 @@ class Ring:
         clock unknown, or set back, says nothing."""
         found = block = self.oldest()
         highest_s = 0
-        while self.opened[block] <= at_s or not is_known(self.opened[block]):
-            if is_known(self.opened[block]) and self.opened[block] >= highest_s:
-                found, highest_s = block, self.opened[block]
+        while True:
+            opened_s = self.opened_s(block)
+            if is_known(opened_s):
+                if opened_s > at_s:
+                    break
+                if opened_s >= highest_s:
+                    found, highest_s = block, opened_s
             if block == self._block:
                 break
             block = self.after(block)
         return Reader(self, found)
+
+    def opened_s(self, block):
+        """When a block was opened, Unix seconds; 0 if it does not say."""
+        header = bytearray(HEADER_BYTES)
+        self.device.readblocks(block, header, 0)
+        fields = header_of(header)
+        return fields[3] if fields else 0
 
     def _last_block(self, fits):
         found = block = self.oldest()
@@ -290,11 +299,11 @@ class Ring:
     def history_s(self):
         """How far back the records reach, by the oldest block that was opened with the clock known; 0 if none was."""
         block = self.oldest()
-        while not is_known(self.opened[block]):
+        while not is_known(self.opened_s(block)):
             if block == self._block:
                 return 0
             block = self.after(block)
-        return max(0, self.now_s() - self.opened[block])
+        return max(0, self.now_s() - self.opened_s(block))
 
     # -- consumers ------------------------------------------------------------------------------------------
 

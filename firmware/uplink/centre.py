@@ -16,6 +16,8 @@ from firmware.uplink.session import Session
 _FIRST_WAIT_MS = const(1000)
 _LONGEST_WAIT_MS = const(300000)
 _PUBACK_MS = const(20000)
+# And for each byte of the message: a way of 100 bytes a second is slow and not dead.
+_BYTE_MS = const(10)
 # A session that has lasted so long, with something acknowledged, ends the back-off: two gateways with one id, or a
 # broker that throws us out after the first message, must not make us come back every second for ever.
 _GOOD_MS = const(60000)
@@ -119,6 +121,8 @@ class Centre:
         ca = self._ca()
         address = await self._names.resolve(section.host)
         await session.open(address, section.port, section.host, ca)
+        # Not held as long as the session lasts.
+        ca = None
         self.outbox.restart()
         self.connected = True
         self.n_sessions += 1
@@ -150,8 +154,8 @@ class Centre:
     def _check(self, session):
         if session.failed:
             raise session.failed
-        if self.outbox.waiting_ms() > _PUBACK_MS:
-            raise LinkDown("puback", "no answer in %d s" % (_PUBACK_MS // 1000))
+        if self.outbox.waiting_ms() > _PUBACK_MS + self.outbox.oldest_bytes * _BYTE_MS:
+            raise LinkDown("puback", "no answer")
         if session.n_unanswered_pings > 1:
             raise LinkDown("ping", "no answer")
         if not self._link.is_up:
@@ -170,7 +174,7 @@ class Centre:
 
     async def _publish(self, session, topic, message, last_seq, retain=False):
         packet_id = session.next_packet_id()
-        self.outbox.sent(packet_id, last_seq)
+        self.outbox.sent(packet_id, last_seq, len(message))
         await session.publish(packet_id, (self._root + topic).encode(), message, retain)
 
     async def _sleep(self):

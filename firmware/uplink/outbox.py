@@ -23,6 +23,7 @@ class Outbox:
 
     def __init__(self, log, gateway, consumer, message_bytes, lost):
         self._ring = log.ring
+        self._points = {meter.name: meter.points for meter in log.meters}
         self._gateway = gateway
         self._consumer = consumer
         self._message_bytes = message_bytes
@@ -38,7 +39,7 @@ class Outbox:
         """Begin behind the cursor again; nothing is in flight."""
         self._read_seq = self._ring.cursor(self._consumer)
         self._reader = self._ring.reader(self._read_seq + 1)
-        self._decoder = record.Decoder()
+        self._decoder = record.Decoder(self._points)
         self._held = None
         self._flight = []
 
@@ -51,8 +52,13 @@ class Outbox:
         return len(self._flight) < _WINDOW
 
     def waiting_ms(self):
-        """How long the oldest message in flight has been waiting for its acknowledgement; 0: none is."""
+        """How long nothing has been acknowledged while a message is in flight; 0: none is."""
         return time.ticks_diff(time.ticks_ms(), self._flight[0][2]) if self._flight else 0
+
+    @property
+    def oldest_bytes(self):
+        """The size of the oldest message in flight; 0: none is."""
+        return self._flight[0][4] if self._flight else 0
 
     def next_message(self):
         """(kind of topic, message, last seq) of what comes next, or None. Order is the log's."""
@@ -68,7 +74,7 @@ class Outbox:
                 element = payload.reading(seq, item) if item.kind == record.READING else payload.miss(seq, item)
                 if message is None:
                     message = payload.readings(self._gateway, self._ring.log)
-                elif len(message.out) + len(element) + _END_BYTES > self._message_bytes:
+                elif len(message) + len(element.encode()) + _END_BYTES > self._message_bytes:
                     self._held = found
                     break
                 message.add(element)
@@ -111,9 +117,9 @@ class Outbox:
             self.n_lost += seq - first_seq
             self._lost(first_seq, seq - first_seq)
 
-    def sent(self, packet_id, last_seq):
-        """A message up to last_seq is under way; last_seq 0 for one that is not from the ring."""
-        self._flight.append([packet_id, last_seq, time.ticks_ms(), False])
+    def sent(self, packet_id, last_seq, n_bytes=0):
+        """A message of n_bytes up to last_seq is under way; last_seq 0 for one that is not from the ring."""
+        self._flight.append([packet_id, last_seq, time.ticks_ms(), False, n_bytes])
         self.n_messages += 1
 
     def acknowledged(self, packet_id):
@@ -122,6 +128,8 @@ class Outbox:
             if entry[0] == packet_id:
                 entry[3] = True
                 self.n_acknowledged += bool(entry[1])
+            # On a slow way those behind it are on the way only now.
+            entry[2] = time.ticks_ms()
         while self._flight and self._flight[0][3]:
             seq = self._flight.pop(0)[1]
             if seq:

@@ -14,6 +14,8 @@ from firmware.errors import LinkDown
 _CONNECT_S = const(15)
 _TLS_S = const(30)
 _REPLY_S = const(20)
+# A slower way than this is taken for dead.
+_LEAST_BYTES_PER_S = const(100)
 # Packets the data centre may send us: CONNACK, PUBACK, PINGRESP. A larger one is not for us.
 _MOST_PACKET_BYTES = const(256)
 # Some brokers hand out retained messages that nobody asked for: dropped in pieces, up to this size.
@@ -40,8 +42,17 @@ def context_of(ca):
     return context
 
 
-# errno as lwIP and Linux number it.
-_OS_ERRORS = {104: "connection reset", 110: "timed out", 111: "connection refused", 113: "no route to host"}
+# errno as lwIP and Linux number it, then mbedTLS's SSL_CONN_EOF, SSL_INVALID_RECORD and SSL_FATAL_ALERT_MESSAGE.
+_OS_ERRORS = {
+    32: "closed",
+    104: "connection reset",
+    110: "timed out",
+    111: "connection refused",
+    113: "no route to host",
+    0x7280: "closed",
+    0x7200: "not TLS",
+    0x7780: "refused by the server",
+}
 
 
 def tls_cause(error):
@@ -52,7 +63,8 @@ def tls_cause(error):
         return "certificate: " + " ".join(str(number).split())
     if number == _X509_VERIFY_FAILED:
         return "certificate"
-    return _OS_ERRORS.get(number, "os error %s" % number)
+    # mbedTLS's errors are negative, and once the handshake is over an errno that comes through it is negative too.
+    return _OS_ERRORS.get(abs(number), "os error %s" % number)
 
 
 async def within(seconds, coroutine, stage):
@@ -80,6 +92,7 @@ class Session:
         self.n_unasked = 0
         self._acknowledged = acknowledged
         self._woken = woken
+        self._socket = None
         self._stream = None
         self._receiver = None
         self._packet_id = 0
@@ -87,8 +100,15 @@ class Session:
     async def open(self, address, port, host, ca):
         """Connect, check the certificate against ca and host, and log in. LinkDown at any step."""
         context = context_of(ca)
-        reader, _ = await within(_CONNECT_S, asyncio.open_connection(address, port, ssl=context, server_hostname=host), "tcp")
-        self._stream = reader
+        plain, _ = await within(_CONNECT_S, asyncio.open_connection(address, port), "tcp")
+        # Kept to be closed: a TLS socket whose handshake fails lets go of the one under it and leaves it open.
+        self._socket = plain.s
+        try:
+            # TLS takes its memory only now, not while an address does not answer.
+            secure = context.wrap_socket(plain.s, server_hostname=host, do_handshake_on_connect=False)
+        except (OSError, ValueError) as error:
+            raise LinkDown("tls", tls_cause(error))
+        self._stream = asyncio.StreamReader(secure)
         # The handshake runs with the first write.
         await self._write(self.codec.connect(), "tls", _TLS_S)
         self.codec.check_connack(await within(_REPLY_S, self._packet(), "connect") or b"")
@@ -103,7 +123,8 @@ class Session:
         """Send a QoS 1 publish."""
         if self.failed:
             raise self.failed
-        await self._write(self.codec.publish(topic, message, packet_id, retain), "publish", _REPLY_S)
+        packet = self.codec.publish(topic, message, packet_id, retain)
+        await self._write(packet, "publish", _REPLY_S + len(packet) // _LEAST_BYTES_PER_S)
 
     async def ping(self):
         self.n_unanswered_pings += 1
@@ -113,14 +134,14 @@ class Session:
         """End the session without a word: the data centre publishes the last will."""
         if self._receiver:
             self._receiver.cancel()
-        if self._stream:
+        for part in (self._stream and self._stream.s, self._socket):
             try:
-                self._stream.close()
-                await self._stream.wait_closed()
+                if part:
+                    part.close()
             except OSError:
                 # A connection that is gone already is closed all the same.
                 pass
-            self._stream = None
+        self._stream = self._socket = None
 
     async def _write(self, packet, stage, seconds):
         await within(seconds, self._put(packet), stage)

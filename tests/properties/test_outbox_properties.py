@@ -69,7 +69,7 @@ class World:
             if message is None:
                 return
             kind, text, last_seq = message
-            body = json.loads(text)
+            body = json.loads(text.joined())
             seqs = [element["seq"] for element in body["r"]] if kind == "readings" else [body["seq"]]
             assert seqs[-1] == last_seq and seqs == sorted(seqs)
             assert len(text) <= _MESSAGE_BYTES or len(seqs) == 1

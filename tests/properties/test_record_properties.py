@@ -103,7 +103,7 @@ def test_a_reading_as_json_says_what_was_stored(rows, seq, slot_s, at_s, quality
     found = record.Reading("main", rows, slot_s, at_s, quality, row)
     message = payload.readings("gw-0001", "0123abcd")
     message.add(payload.reading(seq, found))
-    body = json.loads(message.end("]}"), parse_float=Decimal, parse_int=Decimal)
+    body = json.loads(message.end("]}").joined(), parse_float=Decimal, parse_int=Decimal)
     (element,) = body["r"]
     assert [element[key] for key in ("seq", "s", "t", "m", "q")] == [seq, slot_s, at_s, "main", quality]
     assert list(element["p"]) == [point[0] for point in rows]

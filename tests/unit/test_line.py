@@ -132,7 +132,6 @@ class _Bus:
         request = bytearray(16)
         n = modbus.put_read(request, unit, modbus.INPUT, 0, count)
         reply = modbus.Reply() if unit > 100 else self.reply
-        reply.start(unit, modbus.INPUT, count)
         return bytes(await self.line.exchange(settings, request, n, reply, timeout_ms))
 
     def ask(self, *units, **options):
@@ -431,6 +430,13 @@ def test_one_exchange_at_a_time():
     assert bus.ask(101, 102, 103) == [_DATA] * 3
     assert [data[0] for _, data in bus.uart.written] == [101, 102, 103]
     assert [on for _, on in bus.drives] == [True, False] * 3
+
+
+def test_meters_that_share_a_decoder_do_not_take_it_from_each_other():
+    # Both requests are made at once; the second waits for the line while the first one's reply comes.
+    bus = _Bus([[(5000, _frame(1))], [(5000, _frame(2, 9))]])
+    assert bus.ask(1, 2) == [_DATA, b"\x01\x02\x03\x09"]
+    assert _counts(bus) == [2, 2, 0, 0, 0, 0]
 
 
 def test_whoever_holds_the_lock_holds_off_requests():

@@ -41,7 +41,7 @@ class _Gateway:
 def _seqs(message):
     """The seqs a message carries, by its JSON."""
     topic, text, last_seq = message
-    body = json.loads(text)
+    body = json.loads(text.joined())
     assert (body["v"], body["gw"]) == (1, "gw-0001")
     seqs = [element["seq"] for element in body["r"]] if topic == "readings" else [body["seq"]]
     assert seqs[-1] == last_seq
@@ -69,12 +69,12 @@ def test_readings_and_misses_go_together_in_the_logs_order():
     gateway.log.miss(0, _T0 + 180, "no reply")
     (message,) = _all(gateway.outbox)
     assert message[0] == "readings"
-    body = json.loads(message[1])
+    body = json.loads(message[1].joined())
     assert body["log"] == gateway.ring.log
     assert [sorted(element) for element in body["r"]] == [["m", "p", "q", "s", "seq", "t"]] * 2 + [
         ["m", "miss", "n", "s", "s_end", "seq"]
     ]
-    assert '"p":{"energy_import":0.02,"power":null}' in message[1].decode()
+    assert '"p":{"energy_import":0.02,"power":null}' in message[1].joined().decode()
     assert _seqs(message) == [1, 2, 3]
 
 
@@ -112,8 +112,8 @@ def test_days_and_events_are_messages_of_their_own_between_readings():
         ("readings", [5, 6]),
         ("daily", [7]),
     ]
-    assert json.loads(messages[1][1])["event"] == "start"
-    assert json.loads(messages[4][1])["day"] == "2025-11-22"
+    assert json.loads(messages[1][1].joined())["event"] == "start"
+    assert json.loads(messages[4][1].joined())["day"] == "2025-11-22"
 
 
 def test_what_is_stored_later_is_sent_later():
@@ -264,7 +264,7 @@ def test_a_data_centre_that_is_new_has_lost_nothing():
     nation = gateway.make_outbox(consumer="nation")
     first = gateway.ring.first_seq
     assert nation.backlog == gateway.ring.next_seq - first
-    assert json.loads(nation.next_message()[1])["r"][0]["seq"] == first
+    assert json.loads(nation.next_message()[1].joined())["r"][0]["seq"] == first
     assert gateway.lost == [] and nation.n_lost == 0
 
 
@@ -302,7 +302,7 @@ def test_readings_of_an_older_configuration_keep_their_names():
     log.reading(0, _T0 + 600, _T0 + 601, 0, [5])
     outbox = Outbox(log, "gw-0001", "province", 2048, None)
     (message,) = _all(outbox)
-    assert [(e["m"], sorted(e["p"])) for e in json.loads(message[1])["r"] if "p" in e] == [
+    assert [(e["m"], sorted(e["p"])) for e in json.loads(message[1].joined())["r"] if "p" in e] == [
         ("main", ["energy_import", "power"]),
         ("other", ["energy_import"]),
     ]

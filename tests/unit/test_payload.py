@@ -63,13 +63,13 @@ def test_a_readings_message_is_written_as_documented():
         message = payload.readings("gw-0001", "5f0c11d2")
         for element in elements:
             message.add(element)
-        text = message.end("]}").decode()
+        text = message.end("]}").joined().decode()
         assert text == '{"v":1,"gw":"gw-0001","log":"5f0c11d2","r":[' + ",".join(elements) + "]}"
         assert len(json.loads(text)["r"]) == len(elements)
 
 
 def test_a_day_or_event_is_written_as_documented():
-    text = payload.single("gw-0001", "0000000a", 7, '"t":5,"event":"start"').decode()
+    text = payload.single("gw-0001", "0000000a", 7, '"t":5,"event":"start"').joined().decode()
     assert text == '{"v":1,"gw":"gw-0001","log":"0000000a","seq":7,"t":5,"event":"start"}'
     assert json.loads(text) == {"v": 1, "gw": "gw-0001", "log": "0000000a", "seq": 7, "t": 5, "event": "start"}
 

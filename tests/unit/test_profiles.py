@@ -38,6 +38,7 @@ class _Line:
         self.settings.append(settings)
         if isinstance(answer, Exception):
             raise answer
+        reply.expect(request)
         found = reply.add(answer, len(answer))
         assert found is not None, "the frame is no answer"
         return found
