@@ -8,7 +8,7 @@ VENV := build/venv/bin
 SETUP := $(PYTHON) tools/setup.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup deps demo try test check types format deploy repl clean
+.PHONY: help setup deps twin demo try test check types format deploy repl clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -18,6 +18,9 @@ setup: ## Python environment, third-party modules, MicroPython and a broker, bel
 
 deps: ## third-party modules of the firmware into lib/, checked by sha256
 	@$(SETUP) venv deps
+
+twin: ## MicroPython of 32 bits, with a board's traits: build/bin/twin, and build/bin/twin-frozen with the firmware in it
+	@$(SETUP) twin
 
 demo: setup ## the whole way on this machine, SECONDS=60: meters, flash, TLS, a data centre, and two power cuts
 	@$(VENV)/metergate demo --seconds $(SECONDS)
@@ -37,8 +40,10 @@ format: setup ## format the code
 	@$(VENV)/ruff check -q --fix .
 	@$(VENV)/ruff format -q .
 
-test: check ## check, unit tests on CPython and MicroPython, system tests with a real TLS broker
-	@$(VENV)/python -m pytest
+test: setup ## check, unit tests on CPython, MicroPython and the twin, system tests with a real TLS broker
+	@$(SETUP) --optional twin
+	@$(MAKE) --no-print-directory check
+	@$(VENV)/python -m pytest --durations=15 --durations-min=1
 
 deploy: setup ## copy what changed to the board on PORT=/dev/tty.. and restart it; CONFIG=folder with its configuration
 	@test -n "$(PORT)" || { echo "metergate: say where the board is: make deploy PORT=/dev/ttyUSB0"; exit 2; }

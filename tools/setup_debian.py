@@ -53,14 +53,8 @@ def unpack(run, package, suite, work, target, status=None):
 
     run(what, words) runs a command and returns whether it succeeded. work is an empty folder, for the downloads; target
     appears whole or not at all. status is the dpkg status file of what need not be fetched; default: nothing."""
-    for folder in ("lists/partial", "archives/partial", "tree"):
-        (work / folder).mkdir(parents=True)
-    (work / "status").touch()
-    (work / "apt.conf").write_text(_CONFIG.format(work=work, status=status or work / "status"))
-    (work / "sources.list").write_text("".join(_sources(suite)))
-    apt = ["apt-get", "-c", work / "apt.conf", "-y"]
-    # Of several mirrors some may lack the suite, and update then fails; the install tells whether one had it.
-    run(f"reading Debian {suite}'s list of packages", [*apt, "update"])
+    (work / "tree").mkdir()
+    apt = _apt(run, "deb", suite, work, status)
     if not run(f"fetching {package} from Debian {suite}", [*apt, "--download-only", "install", package]):
         return False
     each = 'for archive; do dpkg-deb -x "$archive" "$0" || exit; done'
@@ -72,13 +66,37 @@ def unpack(run, package, suite, work, target, status=None):
     return True
 
 
-def _sources(suite):
+def fetch_source(run, package, suite, work):
+    """Fetch the source of package of suite into work, an empty folder; return its .dsc, None when it cannot be had."""
+    apt = _apt(run, "deb-src", suite, work)
+    # The archives come to where it runs.
+    fetch = ["sh", "-c", 'cd "$0" && exec "$@"', work, *apt, "--download-only", "source", package]
+    if not run(f"fetching the source of {package} from Debian {suite}", fetch):
+        return None
+    return next(work.glob(f"{package}_*.dsc"), None)
+
+
+def _apt(run, kind, suite, work, status=None):
+    """Return the words of an apt-get that works in the folder work alone and has read suite's list, deb or deb-src."""
+    for folder in ("lists/partial", "archives/partial"):
+        (work / folder).mkdir(parents=True)
+    (work / "status").touch()
+    (work / "apt.conf").write_text(_CONFIG.format(work=work, status=status or work / "status"))
+    (work / "sources.list").write_text("".join(_sources(kind, suite)))
+    apt = ["apt-get", "-c", work / "apt.conf", "-y"]
+    # Of several mirrors some may lack the suite, and update then fails; what is fetched tells whether one had it.
+    run(f"reading Debian {suite}'s list of packages", [*apt, "update"])
+    return apt
+
+
+def _sources(kind, suite):
     """Yield a line of sources.list for each mirror the machine uses, but those of security updates and CDs."""
     keyring = next(path for path in _KEYRINGS if Path(path).exists())
     machine = subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True, check=False).stdout
+    options = {"deb": f"arch={machine.strip()} target=Packages", "deb-src": "target=Sources"}[kind]
     # Without --no-release-info apt names only what an earlier update has fetched, which may be nothing.
     asked = ["apt-get", "indextargets", "--no-release-info", "--format", "$(REPO_URI)"]
     mirrors = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.split("\n")
     for mirror in dict.fromkeys(mirror.rstrip("/") for mirror in mirrors):
         if mirror and "security" not in mirror and not mirror.startswith("cdrom:"):
-            yield f"deb [signed-by={keyring} arch={machine.strip()} target=Packages] {mirror} {suite} main\n"
+            yield f"{kind} [signed-by={keyring} {options}] {mirror} {suite} main\n"

@@ -1,6 +1,7 @@
-"""Runs boot.py and main.py, unchanged, on a PC's MicroPython: micropython tests/sim/gateway.py BOARD_FOLDER
+"""Runs boot.py and main.py, unchanged, on a PC's MicroPython: micropython tests/sim/gateway.py BOARD_FOLDER [ROOT]
 
 The folder is the board's file system: config.json, secrets.json, CA files; sim.json says what the simulated ports are.
+ROOT is where the firmware comes from, when that is not the project; a twin then takes the ports that are frozen in it.
 """
 
 import os
@@ -24,14 +25,21 @@ def _forget():
             del sys.modules[name]
 
 
-def main(folder):
-    root = _root()
-    sys.path[:] = ["", root + "/tests/sim/ports", ".frozen", root, root + "/lib"]
+def main(folder, root=None):
+    project = _root()
+    ports = [".frozen/simulated"] if root else []
+    ours = root or project
+    # The project comes last too: the ports import from it.
+    sys.path[:] = [""] + ports + [project + "/tests/sim/ports", ".frozen", ours, ours + "/lib", project]
     os.chdir(folder)
     import asyncio
 
     import machine
 
+    if "tls" in machine.settings():
+        from simtls import SimulatedTls
+
+        sys.modules["tls"] = SimulatedTls(**machine.settings()["tls"])
     while True:
         try:
             if machine.settings().get("as_board"):
@@ -47,4 +55,4 @@ def main(folder):
         machine._cause = machine.HARD_RESET
 
 
-main(sys.argv[1])
+main(*sys.argv[1:])

@@ -16,6 +16,24 @@ def micropython():
     return ROOT / "build" / "bin" / "micropython"
 
 
+def twin(frozen=False):
+    """The 32-bit MicroPython of `make twin`, frozen: with our modules in it. It may not be there."""
+    return ROOT / "build" / "bin" / ("twin-frozen" if frozen else "twin")
+
+
+def board_root(folder):
+    """Put boot.py, main.py and the packages, compiled, into folder as `metergate deploy` puts them on a board.
+
+    Returns folder. BoardError if one does not compile."""
+    from metergate import deploy
+
+    folder = Path(folder)
+    for name, source in deploy.firmware_files().items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, folder / name)
+    return folder
+
+
 class SimulatedLine(Process):
     """SimulatedLine(folder, plan): `metergate simulate` with a line file; `terminal` is the gateway's end once started."""
 
@@ -41,9 +59,22 @@ class SimulatedLine(Process):
 class Gateway(Process):
     """Gateway(folder, config, uarts): config as in config.json, uarts {number: pseudo terminal}.
 
-    The console is on the process's standard input and its log file; ring is the flash file."""
+    The console is on the process's standard input and its log file; ring is the flash file. program is another
+    MicroPython, heap its Python heap in bytes; root a folder as board_root makes it, instead of the project's sources."""
 
-    def __init__(self, folder, config, uarts, ca=None, ring_blocks=64, secrets=None, dns=""):
+    def __init__(
+        self,
+        folder,
+        config,
+        uarts,
+        ca=None,
+        ring_blocks=64,
+        secrets=None,
+        dns="",
+        program=None,
+        heap=None,
+        root=None,
+    ):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.ring = self.folder / "ring.bin"
@@ -53,7 +84,9 @@ class Gateway(Process):
         if ca:
             shutil.copy(ca, self.folder / "ca.der")
         runner = ROOT / "tests" / "sim" / "gateway.py"
-        super().__init__([micropython(), runner, self.folder], self.folder / "console.log", stdin=subprocess.PIPE)
+        options = ["-X", f"heapsize={heap}"] if heap else []
+        words = [program or micropython(), *options, runner, self.folder, *([Path(root).absolute()] if root else [])]
+        super().__init__(words, self.folder / "console.log", stdin=subprocess.PIPE)
 
     def configure(self, config, secrets=None):
         (self.folder / "config.json").write_text(json.dumps(config))
