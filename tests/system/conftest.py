@@ -9,6 +9,7 @@ from metergate.broker import Broker
 from metergate.certificates import make_certificates
 from metergate.pcgateway import Gateway, SimulatedLine
 from metergate.processes import wait_for
+from metergate.proxy import Proxy
 from metergate.receive import Receiver
 
 METERS = (
@@ -77,6 +78,12 @@ def receiver(broker, certs, own):
     receiver = own(Receiver(broker.port, certs / "ca.pem", found.append))
     wait_for(lambda: True in found, 10, "receiver")
     return receiver
+
+
+@pytest.fixture
+def proxy(broker, own):
+    """A healthy network before the broker; its faults are set while it runs."""
+    return own(Proxy(broker.port))
 
 
 @pytest.fixture

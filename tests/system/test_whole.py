@@ -9,9 +9,9 @@ from conftest import THREE, answer, config, meter, uplink
 
 from metergate.broker import Broker
 from metergate.demo import midnight_zone
-from metergate.gate import Gate
 from metergate.image import read_image
 from metergate.processes import free_port, wait_for
+from metergate.proxy import Proxy
 from metergate.receive import Receiver
 
 
@@ -95,8 +95,9 @@ def test_status_points_and_health_are_retained_and_the_will_says_offline(gateway
 
 
 def test_a_broker_that_dies_costs_nothing(gateway, broker, certs, own):
-    # The gate lets the gateway in only while the receiver listens: what is acknowledged has a witness.
-    gate = own(Gate(broker.port))
+    # The proxy lets the gateway in only while the receiver listens: what is acknowledged has a witness.
+    gate = own(Proxy(broker.port))
+    gate.set_open(False)
     receiver = own(Receiver(broker.port, certs / "ca.pem", gate.set_open))
     unit = gateway(config(THREE, [uplink(gate.port)]))
     wait_for(lambda: len(delivered(receiver)) > 6, 15, "readings")

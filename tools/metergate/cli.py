@@ -24,6 +24,12 @@ def _try(_):
     return tryout.main()
 
 
+def _proxy(arguments):
+    from metergate import faults
+
+    return faults.main(arguments)
+
+
 def _check(arguments):
     from firmware import plan
 
@@ -48,6 +54,15 @@ def _parser():
     command = commands.add_parser("simulate", help="a line of simulated meters on a pseudo terminal")
     command.add_argument("file", help="line file (JSON): settings and meters")
     command.set_defaults(run=_simulate)
+    command = commands.add_parser("proxy", help="a network with a fault, between a gateway and a broker")
+    command.add_argument(
+        "--listen", type=int, default=8884, metavar="PORT", help="where the gateway connects to (default: 8884)"
+    )
+    command.add_argument("--target", type=int, default=8883, metavar="PORT", help="the broker on this machine (default: 8883)")
+    command.add_argument("--fault", default="none", metavar="NAME", help="`list` lists them")
+    command.add_argument("--seed", type=int, default=1, help="the same seed gives the same delays and lives of connections")
+    command.add_argument("--address", default="127.0.0.1", help="the address it listens on (default: this machine alone)")
+    command.set_defaults(run=_proxy)
     command = commands.add_parser("check", help="check a configuration as the gateway would")
     command.add_argument("file")
     command.add_argument("--secrets", default="secrets.json", help="its secrets, if there are any")

@@ -18,11 +18,11 @@ from rich.table import Table
 
 from metergate.broker import Broker
 from metergate.certificates import make_certificates
-from metergate.gate import Gate
 from metergate.image import read_image
 from metergate.onpc import ROOT
 from metergate.pcgateway import Gateway, SimulatedLine
 from metergate.processes import take_folder
+from metergate.proxy import Proxy
 from metergate.receive import Receiver
 
 _LEAST_SECONDS = 20
@@ -96,7 +96,9 @@ class Demo:
         certs = make_certificates(self.folder / "certs")
         self.broker = self._own(Broker(self.folder / "broker", certs)).start()
         self._note(f"broker {self.broker.kind} listens with TLS")
-        self.gate = Gate(self.broker.port)
+        # The data centre counts what reaches its receiver: gateways get in only while that one listens.
+        self.gate = Proxy(self.broker.port)
+        self.gate.set_open(False)
         self.receiver = Receiver(self.broker.port, certs / "ca.pem", self.gate.set_open)
         line = self._line()
         zone = midnight_zone(int(time.time() + self.seconds * 0.45))
