@@ -1,14 +1,29 @@
-"""A simulated RS-485 line: pymodbus's RTU server as the meters, behind pseudo terminals that take the wire's time."""
+"""A simulated RS-485 line in real time: meters on a wire with true timing, behind a pseudo terminal.
+
+The line file is JSON:
+    {"settings": "9600 8N1",
+     "meters": [{"unit": 1, "profile": "sdm630", "power_kw": 240.0, "energy_kwh": 1234.5}, ..]}
+and optionally, for the whole line:
+    "served_by"      "pymodbus" (its RTU server, a counterpart that is not ours) or "exact" (answers after turnaround_us,
+                     with registers that are an exact function of time); default "pymodbus"
+    "turnaround_us"  of exact meters, from the request's last byte to the reply's first; default 2000
+    "noise", "echo", "seed"   as tests/sim/wire.py has them
+    "drive"          true: driver-enable is observed; the second line printed is the fifo for the gateway's sim.json
+                     (tests/sim/ports/machine.py). Default false: the transceiver switches by itself
+    "report"         a file that gets {"wire": counts, "meters": {unit: counts}} about once a second and at the end
+    "told"           a file with a line `AT_US UNIT REGISTER HEX` for each reply an exact meter gave
+and for a meter, beside served_by and turnaround_us: "settings", "faults" as tests/sim/slave.py has them (exact meters).
+"""
 
 import asyncio
+import contextlib
 import json
 import math
 import os
-import pty
+import signal
 import struct
 import time
-import tty
-from functools import partial
+from pathlib import Path
 
 from pymodbus.server import ModbusSerialServer
 from pymodbus.simulator import DataType, SimData, SimDevice
@@ -16,6 +31,9 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 from firmware.forms import parse_settings
 from firmware.meters.profiles import PROFILES
 from firmware.protocols.modbus import form_of
+from metergate.ptywire import HOLD_US, PtyWire, Station, now_us
+from tests.sim import slave as slaves
+from tests.sim.wire import Wire
 
 
 def load_of(meter, at_s):
@@ -69,66 +87,110 @@ class Meter:
 
 
 class Line:
-    """The wire: two pseudo terminals, and bytes that take their time from one to the other."""
+    """What a line file says, built: wire (tests.sim.wire.Wire), front (PtyWire), meters {unit: Slave} that are exact.
 
-    def __init__(self, settings):
-        baud, bits, parity, stop = parse_settings(settings)
-        self._char_s = (1 + bits + (parity is not None) + stop) / baud
-        self._ends = []
-        for _ in range(2):
-            master, slave = pty.openpty()
-            tty.setraw(slave)
-            # The slave stays open here: a gateway that is killed must not hang up the line.
-            self._ends.append((master, slave))
+    start(), then close(). told(at_us, unit, first register, bytes) is called in the wire's thread."""
 
-    @property
-    def gateway_end(self):
-        return os.ttyname(self._ends[0][1])
+    def __init__(self, plan, told=None):
+        self.settings = parse_settings(plan["settings"])
+        seed = plan.get("seed", 1)
+        drive = plan.get("drive", False)
+        noise, echo = plan.get("noise"), plan.get("echo", False)
+        self.wire = Wire(seed, echo, noise, observe_drive=drive, hold_us=HOLD_US if drive else 0)
+        self.wire.set(self.settings)
+        self.meters = {}
+        self.served = [section for section in plan["meters"] if not _is_exact(plan, section)]
+        self.station = Station(self.settings) if self.served else None
+        if self.station:
+            self.wire.attach(self.station)
+        from_us = now_us()
+        for section in plan["meters"]:
+            if _is_exact(plan, section):
+                self.meters[section["unit"]] = slave = slaves.meter(
+                    section["unit"],
+                    section["profile"],
+                    round(section["power_kw"] * 1000),
+                    round(section["energy_kwh"] * 1000),
+                    section.get("settings", plan["settings"]),
+                    from_us,
+                    turnaround_us=section.get("turnaround_us", plan.get("turnaround_us", 2000)),
+                    told=told,
+                    faults=section.get("faults"),
+                    seed=seed,
+                )
+                self.wire.attach(slave)
+        self.front = PtyWire(self.wire, drive, [self.station] if self.station else [])
 
-    @property
-    def meters_end(self):
-        return os.ttyname(self._ends[1][1])
+    def uart(self, pin):
+        """What the gateway's sim.json says of its UART; pin: its driver-enable pin."""
+        if not self.front.fifo:
+            return self.front.terminal
+        return {"terminal": self.front.terminal, "drive": {"pin": pin, "fifo": self.front.fifo}}
+
+    def report(self):
+        """The counts so far."""
+        return {"wire": self.wire.counts, "meters": {str(unit): slave.counts for unit, slave in self.meters.items()}}
 
     def start(self):
-        loop = asyncio.get_running_loop()
-        for here, there in ((0, 1), (1, 0)):
-            queue = asyncio.Queue()
-            master = self._ends[here][0]
-            loop.add_reader(master, partial(self._take, master, queue))
-            self._tasks = [*getattr(self, "_tasks", []), asyncio.create_task(self._carry(queue, self._ends[there][0]))]
+        self.front.start()
+        return self
 
-    @staticmethod
-    def _take(master, queue):
-        queue.put_nowait(os.read(master, 4096))
-
-    async def _carry(self, queue, master):
-        while True:
-            data = await queue.get()
-            await asyncio.sleep(len(data) * self._char_s)
-            os.write(master, data)
+    def close(self):
+        self.front.close()
 
 
-async def serve(plan):
-    """Serve a line file's meters for ever; prints the gateway's end once it stands."""
-    line = Line(plan["settings"])
-    line.start()
-    baud, _, parity, stop = parse_settings(plan["settings"])
-    units = {section["unit"] for section in plan["meters"]}
-    server = ModbusSerialServer(
-        [Meter(section).device() for section in plan["meters"]],
-        port=line.meters_end,
+def _is_exact(plan, section):
+    return section.get("served_by", plan.get("served_by", "pymodbus")) == "exact"
+
+
+def _server(line):
+    """pymodbus's server at the far end of the station's terminal."""
+    baud, _, parity, stop = line.settings
+    units = {section["unit"] for section in line.served}
+    return ModbusSerialServer(
+        [Meter(section).device() for section in line.served],
+        port=line.station.terminal,
         baudrate=baud,
         parity="N" if parity is None else "EO"[parity],
         stopbits=stop,
         # A unit that is not on the line is silent, as on real ones; pymodbus would answer for it.
         trace_packet=lambda sending, packet: packet if not sending or packet[0] in units else b"",
     )
-    print(line.gateway_end, flush=True)
-    await server.serve_forever()
+
+
+async def serve(plan):
+    """Serve a line file's meters until SIGTERM or Ctrl-C; prints the gateway's end once it stands."""
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    told = open(plan["told"], "a", buffering=1) if "told" in plan else None
+    say = lambda at_us, unit, first, data: told.write(f"{at_us} {unit} {first} {data.hex()}\n")  # noqa: E731
+    line = Line(plan, say if told else None)
+    server = asyncio.create_task(_server(line).serve_forever()) if line.served else None
+    line.start()
+    print(line.front.terminal, flush=True)
+    if line.front.fifo:
+        print(line.front.fifo, flush=True)
+    while not ended.is_set() and not line.front.error:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(ended.wait(), 1)
+        if "report" in plan:
+            _put(Path(plan["report"]), line.report())
+        if server and server.done():
+            server.result()
+    if server:
+        server.cancel()
+    line.close()
+
+
+def _put(path, report):
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(report))
+    os.replace(part, path)
 
 
 def main(path):
-    """Read a line file and serve it until killed."""
+    """Read a line file and serve it until ended."""
     with open(path) as file:
         plan = json.load(file)
     asyncio.run(serve(plan))
