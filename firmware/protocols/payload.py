@@ -103,6 +103,23 @@ class Message:
         return b"".join(self.parts)
 
 
+class Streamed:
+    """A message that is made again whenever it is needed, piece by piece: it may be larger than what is free.
+
+    make() gives an iterator over its texts, each time the same. len() gives its bytes."""
+
+    def __init__(self, make):
+        self._make = make
+        self._n_bytes = sum(len(part) for part in self.pieces())
+
+    def __len__(self):
+        return self._n_bytes
+
+    def pieces(self):
+        for text in self._make():
+            yield text.encode()
+
+
 def readings(gateway, log):
     """The beginning of a readings message; add() what reading() and miss() give, then end("]}")."""
     return Message('{%s,"r":[' % head(gateway, log))

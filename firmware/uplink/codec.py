@@ -40,6 +40,9 @@ class _Buffer:
         return memoryview(out)[: self._n]
 
     def write(self, data, n=None):
+        if hasattr(data, "pieces"):
+            # It goes after the packet's beginning, piece by piece.
+            return
         if hasattr(data, "parts"):
             for part in data.parts:
                 self._put(part, len(part))
@@ -114,10 +117,12 @@ class Codec:
             simple.socket = real
 
     def publish(self, topic, message, packet_id, retain=False):
-        """A PUBLISH packet at QoS 1; message: bytes or a payload.Message; packet_id 1..65535."""
+        """A PUBLISH packet at QoS 1; packet_id 1..65535.
+
+        message: bytes or a payload.Message; of a payload.Streamed the packet lacks the message itself."""
         self._client.pid = packet_id - 1
         puback = bytes((_PUBACK, 2, packet_id >> 8, packet_id & 0xFF))
-        self._buffer.give(puback, _HEAD_BYTES + len(topic) + len(message))
+        self._buffer.give(puback, _HEAD_BYTES + len(topic) + (0 if hasattr(message, "pieces") else len(message)))
         self._client.publish(topic, message, retain=retain, qos=1)
         return self._buffer.take()
 

@@ -123,8 +123,13 @@ class Session:
         """Send a QoS 1 publish."""
         if self.failed:
             raise self.failed
-        packet = self.codec.publish(topic, message, packet_id, retain)
-        await self._write(packet, "publish", _REPLY_S + len(packet) // _LEAST_BYTES_PER_S)
+        await self._write_in_time(self.codec.publish(topic, message, packet_id, retain))
+        if hasattr(message, "pieces"):
+            for piece in message.pieces():
+                await self._write_in_time(piece)
+
+    async def _write_in_time(self, data):
+        await self._write(data, "publish", _REPLY_S + len(data) // _LEAST_BYTES_PER_S)
 
     async def ping(self):
         self.n_unanswered_pings += 1

@@ -14,6 +14,7 @@ for _name, _module in (("usocket", socket), ("ustruct", struct), ("ubinascii", b
 from umqtt import simple  # noqa: E402
 
 from firmware.errors import LinkDown  # noqa: E402
+from firmware.protocols.payload import Streamed
 from firmware.uplink.codec import Codec  # noqa: E402
 
 _CAUSES = ("protocol version", "client id", "server unavailable", "user or password", "not authorised")
@@ -172,3 +173,11 @@ def test_a_newer_umqtt_that_sets_a_time_out_and_closes_makes_the_same_packets():
         _codec().check_connack(b"\x20\x02\0\0")
     finally:
         simple.MQTTClient.connect = original
+
+
+def test_a_streamed_message_follows_its_packet_in_pieces():
+    message = Streamed(lambda: iter(("{", '"a":1', "}")))
+    packet = bytes(_codec().publish(b"a/b", message, 1))
+    assert packet + b"".join(message.pieces()) == bytes(_codec().publish(b"a/b", b'{"a":1}', 1))
+    # It is made anew each time.
+    assert b"".join(message.pieces()) == b'{"a":1}'
