@@ -14,7 +14,7 @@ from firmware.unload import unload
 _STOPPED_MS = const(600000)
 # Collected so often, what lives long stays together: else it lies scattered over the whole heap, and a TLS context
 # finds no place although two thirds are free.
-_COLLECT_BYTES = const(8192)
+_COLLECT_BYTES = const(2048)
 # A heap of megabytes has places enough, and takes long to collect.
 _SMALL_BYTES = const(786432)
 

@@ -38,6 +38,9 @@ class Line:
         self.counts = {"requests": 0, "replies": 0, "no_reply": 0, "bad_frame": 0, "refused": 0, "noise_bytes": 0}
         # Held while a request is out; whoever must block the loop for long takes it too.
         self.lock = asyncio.Lock()
+        # Held by whoever reads a meter, over all its requests: a person's read must not mix with the poll's, or a late
+        # reply to one would be taken for the other's.
+        self.turn = asyncio.Lock()
         self._uart = uart
         self._drive = drive
         self._settings = None

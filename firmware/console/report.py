@@ -13,10 +13,6 @@ def _counts(counts):
     return obj(*((name, str(counts[name])) for name in sorted(counts)))
 
 
-def _list(rows):
-    return "[%s]" % ",".join(rows)
-
-
 def profile_hash(rows):
     """8 hex digits of a profile's rows: tells two editions of a table apart."""
     return str(binascii.hexlify(hashlib.sha256(repr(rows).encode()).digest()[:4]), "ascii")
@@ -42,7 +38,7 @@ class Report:
             ("version", text(VERSION)),
             ("boot", str(app.n_starts)),
             ("t", str(app.now_s())),
-        ).encode()
+        )
 
     def points(self):
         """What each point is: 250 bytes for each of up to 192."""
@@ -60,42 +56,21 @@ class Report:
         )
         comma = ""
         for meter, its_steps in zip(app.meters, steps):
-            yield comma + self._meter_points(meter, its_steps)
-            comma = ","
+            yield comma + _meter_head(meter)
+            yield '"points":['
+            comma = ""
+            for row, step in zip(meter.rows, its_steps):
+                yield comma + _point(row, step)
+                comma = ","
+            yield "]}"
         yield "]}"
 
-    def _meter_points(self, meter, steps):
-        rows = []
-        for (name, register, form, unit, decimals, klass), step in zip(meter.rows, steps):
-            rows.append(
-                obj(
-                    ("name", text(name)),
-                    ("unit", text(unit)),
-                    ("decimals", str(decimals)),
-                    ("resolution", text(decimal_text(step, decimals))),
-                    ("register", text("%04X" % register)),
-                    ("form", text(form)),
-                    ("class", text(klass)),
-                )
-            )
-        section = meter.section
-        return obj(
-            ("m", text(meter.name)),
-            ("line", text(section.line)),
-            ("protocol", text(section.protocol)),
-            ("unit", str(section.unit)),
-            ("profile", text(section.profile)),
-            ("profile_hash", text(profile_hash(meter.rows))),
-            ("model", text(meter.model)),
-            ("every_s", str(section.every_s)),
-            ("points", _list(rows)),
-        )
-
-    def health(self):
+    def put_health(self, message):
+        """Put the gateway's health into a payload.Message; the message."""
         app, ring = self._app, self._app.ring
         gc.collect()
         free, used = (gc.mem_free(), gc.mem_alloc()) if hasattr(gc, "mem_free") else (0, 0)
-        message = payload.Message(
+        message.start(
             '{"v":%d,"gw":%s,"t":%d,"uptime_s":%d,'
             % (payload.VERSION, text(app.config.gateway.id), app.now_s(), app.supervisor.uptime_s)
         )
@@ -111,7 +86,8 @@ class Report:
         for meter in app.meters:
             message.add(obj(("m", text(meter.name)), ("reply_ms", str(meter.reply_ms)), ("counts", _counts(meter.counts))))
         message.put('],"crashes":%s,' % _counts(app.supervisor.crashes))
-        return message.end('"last_crash":%s}' % text(app.supervisor.last_crash))
+        message.put('"last_crash":%s}' % text(app.supervisor.last_crash))
+        return message
 
     def _time_age_s(self):
         return self._app.now_s() - self._app.time.set_s if self._app.time.set_s else "null"
@@ -128,6 +104,35 @@ class Report:
             ("erases", str(ring.erases)),
             ("torn", str(ring.torn)),
         )
+
+
+def _meter_head(meter):
+    """A meter's members before its points, and the brace before them."""
+    section = meter.section
+    members = obj(
+        ("m", text(meter.name)),
+        ("line", text(section.line)),
+        ("protocol", text(section.protocol)),
+        ("unit", str(section.unit)),
+        ("profile", text(section.profile)),
+        ("profile_hash", text(profile_hash(meter.rows))),
+        ("model", text(meter.model)),
+        ("every_s", str(section.every_s)),
+    )
+    return members[:-1] + ","
+
+
+def _point(row, step):
+    name, register, form, unit, decimals, klass = row
+    return obj(
+        ("name", text(name)),
+        ("unit", text(unit)),
+        ("decimals", str(decimals)),
+        ("resolution", text(decimal_text(step, decimals))),
+        ("register", text("%04X" % register)),
+        ("form", text(form)),
+        ("class", text(klass)),
+    )
 
 
 def _centre(centre):

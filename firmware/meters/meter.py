@@ -3,7 +3,6 @@
 The chosen points are merged into the fewest requests, and these are made, once, at start.
 """
 
-import asyncio
 import time
 
 from firmware.errors import BadFrame, ConfigError, MeterRefused, NoReply
@@ -57,15 +56,12 @@ class Meter:
         self.points = tuple((name, unit, decimals, klass) for name, _, _, unit, decimals, klass in self.rows)
         self.steps = [1] * len(self.rows)
         self.blocks = [
-            (self._request(section.unit, first, count), first, members)
-            for first, count, members in plan_blocks(self.rows, gap)
+            (self._request(section.unit, first, count), first, members) for first, count, members in plan_blocks(self.rows, gap)
         ]
         self.counts = {"readings": 0, "no_reply": 0, "bad_frame": 0, "refused": 0, "retries": 0}
         self.reply_ms = 0
         # When the last request was given up, or None.
         self._late_ms = None
-        # A person's read must not mix with the poll's: one late reply would be taken for the other's.
-        self._lock = asyncio.Lock()
         self._reply = reply or modbus.Reply()
 
     def _request(self, unit, first, count):
@@ -82,7 +78,7 @@ class Meter:
 
         A block that is refused costs only its own points; a meter that falls silent is not asked for the rest.
         NoReply, BadFrame or MeterRefused if none came."""
-        async with self._lock:
+        async with self.line.turn:
             return await self._read_blocks()
 
     async def _read_blocks(self):

@@ -3,9 +3,14 @@
 Numbers are plain decimals, exactly as stored; None is null. The keys are in README, "Messages".
 """
 
+from micropython import const
+
 from firmware.texts import json_text
 
 VERSION = 1
+
+# Before a message: a PUBLISH's header, with topics of up to 180 bytes.
+_ROOM_BYTES = const(192)
 
 
 def decimal_text(value, decimals):
@@ -68,24 +73,35 @@ def miss(seq, record):
 
 
 class Message:
-    """A JSON message in pieces: a heap of 100 KB has no place for its text in one, and several times over.
+    """A JSON message in a buffer that is there from the start: a heap in pieces has no place for a new one each time.
 
-    len() gives its bytes; parts are what it is made of."""
+    Message(n_bytes): what it is to hold without growing. It leaves room before itself for a packet's header, so that a
+    packet is one piece. len() gives the message's bytes."""
 
-    def __init__(self, first):
-        self.parts = []
-        self._n_bytes = 0
+    def __init__(self, n_bytes):
+        self._out = bytearray(_ROOM_BYTES + n_bytes)
+        self._end = _ROOM_BYTES
         self._behind = False
-        self.put(first)
 
     def __len__(self):
-        return self._n_bytes
+        return self._end - _ROOM_BYTES
+
+    def start(self, text):
+        """Begin a new one; itself."""
+        self._end = _ROOM_BYTES
+        self._behind = False
+        self.put(text)
+        return self
 
     def put(self, text):
         """More of its text."""
-        part = text.encode()
-        self.parts.append(part)
-        self._n_bytes += len(part)
+        data = text.encode()
+        end = self._end + len(data)
+        if end > len(self._out):
+            # One record larger than what is configured goes all the same.
+            self._out.extend(bytes(end - len(self._out)))
+        self._out[self._end : end] = data
+        self._end = end
 
     def add(self, element):
         """The next element of the list that the text before has opened."""
@@ -93,14 +109,19 @@ class Message:
         self._behind = True
 
     def end(self, text):
-        """The end of the list, and what comes behind it; the message."""
+        """The end of the list, and what comes behind it."""
         self._behind = False
         self.put(text)
-        return self
+
+    def behind(self, header):
+        """A view of header, at most 192 bytes, and the message; valid until the next start."""
+        first = _ROOM_BYTES - len(header)
+        self._out[first:_ROOM_BYTES] = header
+        return memoryview(self._out)[first : self._end]
 
     def joined(self):
-        """All of it, bytes."""
-        return b"".join(self.parts)
+        """The message, bytes."""
+        return bytes(memoryview(self._out)[_ROOM_BYTES : self._end])
 
 
 class Streamed:
@@ -120,13 +141,13 @@ class Streamed:
             yield text.encode()
 
 
-def readings(gateway, log):
-    """The beginning of a readings message; add() what reading() and miss() give, then end("]}")."""
-    return Message('{%s,"r":[' % head(gateway, log))
+def start_readings(message, gateway, log):
+    """Begin a readings message; add() what reading() and miss() give, then end("]}")."""
+    message.start('{%s,"r":[' % head(gateway, log))
 
 
-def single(gateway, log, seq, members):
+def put_single(message, gateway, log, seq, members):
     """A day or an event, whole: the record's stored members behind the message's head."""
-    message = Message('{%s,"seq":%d,' % (head(gateway, log), seq))
+    message.start('{%s,"seq":%d,' % (head(gateway, log), seq))
     message.put(members)
-    return message.end("}")
+    message.put("}")

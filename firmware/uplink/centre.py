@@ -36,9 +36,9 @@ def wait_of(n_failures, random_byte):
 class Centre:
     """Centre(section, gateway, link, names, log, texts, tell): section is one of config.uplinks.
 
-    texts: an object with status(online), points(), health() -> the bytes of a message, and points_version, which differs when
-    points() has changed. tell(members) stores an event. connected, failures {cause: n}, last_failure are for the
-    reports."""
+    texts: an object with status(online) -> text, points() -> payload.Streamed, put_health(payload.Message), and
+    points_version, which differs when points() has changed. tell(members) stores an event. connected,
+    failures {cause: n}, last_failure are for the reports."""
 
     def __init__(self, section, gateway, link, names, log, texts, tell):
         self.name = section.name
@@ -57,6 +57,7 @@ class Centre:
         self._root = "%s/%s/" % (section.prefix, gateway)
         self.outbox = Outbox(log, gateway, section.name, section.message_bytes, self._tell_lost)
         self._gateway = gateway
+        self._message = payload.Message(section.message_bytes)
 
     def wake(self):
         """Something was stored, or something happened to the session."""
@@ -87,7 +88,7 @@ class Centre:
 
     def _codec(self):
         section = self._section
-        will = ((self._root + "status").encode(), self._texts.status(False))
+        will = ((self._root + "status").encode(), self._texts.status(False).encode())
         return Codec(self._gateway, section.user, section.password, section.keepalive_s, will)
 
     def _count(self, error):
@@ -126,7 +127,7 @@ class Centre:
         self.outbox.restart()
         self.connected = True
         self.n_sessions += 1
-        await self._retain(session, "status", self._texts.status(True))
+        await session.send(self._packet(session, "status", self._message.start(self._texts.status(True)), 0, True))
         points_version = health_ms = None
         acknowledged = self.outbox.n_acknowledged
         opened_ms = spoken_ms = time.ticks_ms()
@@ -138,10 +139,10 @@ class Centre:
                 self._n_failed = 0
             if points_version != self._texts.points_version:
                 points_version = self._texts.points_version
-                await self._retain(session, "points", self._texts.points())
+                await session.send(self._packet(session, "points", self._texts.points(), 0, True))
             elif health_ms is None or time.ticks_diff(now_ms, health_ms) > _HEALTH_MS:
                 health_ms = now_ms
-                await self._retain(session, "health", self._texts.health())
+                await session.send(self._packet(session, "health", self._texts.put_health(self._message), 0, True))
             elif await self._send_next(session):
                 pass
             elif time.ticks_diff(now_ms, spoken_ms) > section.keepalive_s * 500:
@@ -161,21 +162,22 @@ class Centre:
         if not self._link.is_up:
             raise LinkDown("network", "down")
 
-    async def _retain(self, session, topic, message):
-        await self._publish(session, topic, message, 0, retain=True)
-
     async def _send_next(self, session):
         """Send the next message of the ring if there is one and the window has room."""
-        message = self.outbox.next_message() if self.outbox.has_room() else None
-        if message is None:
+        packet = self._next_packet(session) if self.outbox.has_room() else None
+        if packet is None:
             return False
-        await self._publish(session, *message)
+        await session.send(packet)
         return True
 
-    async def _publish(self, session, topic, message, last_seq, retain=False):
+    def _next_packet(self, session):
+        found = self.outbox.put_next(self._message)
+        return self._packet(session, found[0], self._message, found[1]) if found else None
+
+    def _packet(self, session, topic, message, last_seq, retain=False):
         packet_id = session.next_packet_id()
         self.outbox.sent(packet_id, last_seq, len(message))
-        await session.publish(packet_id, (self._root + topic).encode(), message, retain)
+        return session.packet(packet_id, (self._root + topic).encode(), message, retain)
 
     async def _sleep(self):
         try:

@@ -12,9 +12,6 @@ from firmware.errors import LinkDown
 _CONNACK = const(0x20)
 _PUBACK = const(0x40)
 _PINGRESP = const(0xD0)
-# Header, length, topic's length and packet id of a publish; and all of a CONNECT with the longest of each of its texts.
-_HEAD_BYTES = const(16)
-_ROOM_BYTES = const(1024)
 
 # MQTT 3.1.1, table 3.1.
 _CONNACK_CAUSES = ("", "protocol version", "client id", "server unavailable", "user or password", "not authorised")
@@ -24,37 +21,17 @@ class _Buffer:
     """What umqtt takes for a socket: bytes written are kept, bytes to read are given beforehand."""
 
     def __init__(self):
-        self._out = None
-        self._n = 0
+        self.out = bytearray()
         self._in = b""
 
-    def give(self, data, room=_ROOM_BYTES):
-        """Start a packet of at most room bytes, which takes data for an answer."""
-        self._out = bytearray(room)
-        self._n = 0
+    def give(self, data):
+        self.out = bytearray()
         self._in = data
 
-    def take(self):
-        """The packet. It is not held here: it may be the largest piece of the heap."""
-        out, self._out = self._out, None
-        return memoryview(out)[: self._n]
-
     def write(self, data, n=None):
-        if hasattr(data, "pieces"):
-            # It goes after the packet's beginning, piece by piece.
-            return
-        if hasattr(data, "parts"):
-            for part in data.parts:
-                self._put(part, len(part))
-        else:
-            self._put(data, len(data) if n is None else n)
-
-    def _put(self, data, n):
-        end = self._n + n
-        if end > len(self._out):
-            raise ValueError("packet too large")
-        self._out[self._n : end] = data if n == len(data) else memoryview(data)[:n]
-        self._n = end
+        # A message that is no bytes goes behind the packet's header without passing through here.
+        if isinstance(data, (bytes, bytearray)):
+            self.out.extend(data if n is None else data[:n])
 
     def read(self, n):
         data, self._in = self._in[:n], self._in[n:]
@@ -90,25 +67,24 @@ class Codec:
         self._client = simple.MQTTClient(client_id.encode(), None, 1, credentials[0], credentials[1], keepalive_s)
         self._client.set_last_will(will[0], will[1], retain=True, qos=1)
         self._client.sock = self._buffer
-        self._will_bytes = len(will[0]) + len(will[1])
 
     def connect(self):
         """The CONNECT packet, always a clean session."""
-        self._connect(b"\x20\x02\0\0", _ROOM_BYTES + self._will_bytes)
-        return self._buffer.take()
+        self._connect(b"\x20\x02\0\0")
+        return self._buffer.out
 
     def check_connack(self, packet):
         """LinkDown("connect", cause) unless the packet accepts the connection."""
         if len(packet) != 4 or packet[0] != _CONNACK or packet[1] != 2:
             raise LinkDown("connect", "no CONNACK")
         try:
-            self._connect(packet, _ROOM_BYTES + self._will_bytes)
+            self._connect(packet)
         except simple.MQTTException as error:
             code = error.args[0]
             raise LinkDown("connect", _CONNACK_CAUSES[code] if code < len(_CONNACK_CAUSES) else "code %d" % code)
 
-    def _connect(self, reply, room):
-        self._buffer.give(reply, room)
+    def _connect(self, reply):
+        self._buffer.give(reply)
         # connect() makes its own socket by the module's name `socket`.
         real, simple.socket = simple.socket, self._buffer
         try:
@@ -117,19 +93,17 @@ class Codec:
             simple.socket = real
 
     def publish(self, topic, message, packet_id, retain=False):
-        """A PUBLISH packet at QoS 1; packet_id 1..65535.
-
-        message: bytes or a payload.Message; of a payload.Streamed the packet lacks the message itself."""
+        """A PUBLISH packet at QoS 1; packet_id 1..65535. message: bytes, or what has a length: of that the header alone."""
         self._client.pid = packet_id - 1
         puback = bytes((_PUBACK, 2, packet_id >> 8, packet_id & 0xFF))
-        self._buffer.give(puback, _HEAD_BYTES + len(topic) + (0 if hasattr(message, "pieces") else len(message)))
+        self._buffer.give(puback)
         self._client.publish(topic, message, retain=retain, qos=1)
-        return self._buffer.take()
+        return self._buffer.out
 
     def ping(self):
         self._buffer.give(b"")
         self._client.ping()
-        return self._buffer.take()
+        return self._buffer.out
 
     def packet_id_of(self, packet):
         """The id a PUBACK is for; None for a PINGRESP. LinkDown("receive", ..) for anything else: we subscribe to nothing."""

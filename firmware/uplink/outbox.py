@@ -60,9 +60,8 @@ class Outbox:
         """The size of the oldest message in flight; 0: none is."""
         return self._flight[0][4] if self._flight else 0
 
-    def next_message(self):
-        """(kind of topic, message, last seq) of what comes next, or None. Order is the log's."""
-        message = None
+    def put_next(self, message):
+        """Put what comes next into a payload.Message: (kind of topic, last seq), or None. Order is the log's."""
         last = 0
         while True:
             found = self._held or self._next_record()
@@ -72,20 +71,23 @@ class Outbox:
             seq, item = found
             if item.kind in (record.READING, record.MISS):
                 element = payload.reading(seq, item) if item.kind == record.READING else payload.miss(seq, item)
-                if message is None:
-                    message = payload.readings(self._gateway, self._ring.log)
+                if not last:
+                    payload.start_readings(message, self._gateway, self._ring.log)
                 elif len(message) + len(element.encode()) + _END_BYTES > self._message_bytes:
                     self._held = found
                     break
                 message.add(element)
                 last = seq
                 continue
-            if message:
+            if last:
                 self._held = found
                 break
-            topic = "daily" if item.kind == record.DAY else "event"
-            return topic, payload.single(self._gateway, self._ring.log, seq, item.members), seq
-        return ("readings", message.end("]}"), last) if message else None
+            payload.put_single(message, self._gateway, self._ring.log, seq, item.members)
+            return "daily" if item.kind == record.DAY else "event", seq
+        if not last:
+            return None
+        message.end("]}")
+        return "readings", last
 
     def _next_record(self):
         """(seq, decoded record) behind the last one read, or None at the end of the log."""

@@ -79,6 +79,12 @@ async def within(seconds, coroutine, stage):
         raise LinkDown(stage, tls_cause(error))
 
 
+def _streamed(header, message):
+    yield header
+    for piece in message.pieces():
+        yield piece
+
+
 class Session:
     """One connection to one data centre, from TCP to its end. Made anew for each attempt.
 
@@ -119,17 +125,17 @@ class Session:
         self._packet_id = self._packet_id % 65535 + 1
         return self._packet_id
 
-    async def publish(self, packet_id, topic, message, retain=False):
-        """Send a QoS 1 publish."""
-        if self.failed:
-            raise self.failed
-        await self._write_in_time(self.codec.publish(topic, message, packet_id, retain))
-        if hasattr(message, "pieces"):
-            for piece in message.pieces():
-                await self._write_in_time(piece)
+    def packet(self, packet_id, topic, message, retain=False):
+        """A QoS 1 publish for send(). message: payload.Message, of which the packet is a view, or payload.Streamed."""
+        header = self.codec.publish(topic, message, packet_id, retain)
+        return _streamed(header, message) if hasattr(message, "pieces") else (message.behind(header),)
 
-    async def _write_in_time(self, data):
-        await self._write(data, "publish", _REPLY_S + len(data) // _LEAST_BYTES_PER_S)
+    async def send(self, packet):
+        """Send what packet() has made."""
+        for piece in packet:
+            if self.failed:
+                raise self.failed
+            await self._write(piece, "publish", _REPLY_S + len(piece) // _LEAST_BYTES_PER_S)
 
     async def ping(self):
         self.n_unanswered_pings += 1

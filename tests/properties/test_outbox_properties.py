@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware.clock import Zone
-from firmware.protocols import record
+from firmware.protocols import payload, record
 from firmware.protocols.record import MeterNames
 from firmware.store.log import Log
 from firmware.store.ring import Ring
@@ -48,6 +48,7 @@ class World:
         self.log.open()
         self.ring.keep_consumers(["province"])
         self.outbox = Outbox(self.log, "gw", "province", _MESSAGE_BYTES, self.tell_lost)
+        self.message = payload.Message(_MESSAGE_BYTES)
         self.flight = {}
 
     def tell_lost(self, first_seq, n):
@@ -65,14 +66,14 @@ class World:
 
     def send(self, n):
         for _ in range(n):
-            message = self.outbox.next_message() if self.outbox.has_room() else None
-            if message is None:
+            found = self.outbox.put_next(self.message) if self.outbox.has_room() else None
+            if found is None:
                 return
-            kind, text, last_seq = message
-            body = json.loads(text.joined())
+            kind, last_seq = found
+            body = json.loads(self.message.joined())
             seqs = [element["seq"] for element in body["r"]] if kind == "readings" else [body["seq"]]
             assert seqs[-1] == last_seq and seqs == sorted(seqs)
-            assert len(text) <= _MESSAGE_BYTES or len(seqs) == 1
+            assert len(self.message) <= _MESSAGE_BYTES or len(seqs) == 1
             self.packet_id = self.packet_id % 65535 + 1
             self.outbox.sent(self.packet_id, last_seq)
             self.flight[self.packet_id] = seqs

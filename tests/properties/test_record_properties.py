@@ -101,9 +101,11 @@ def test_decimals_are_exact(value, decimals):
 def test_a_reading_as_json_says_what_was_stored(rows, seq, slot_s, at_s, quality, data):
     row = data.draw(st.lists(values, min_size=len(rows), max_size=len(rows)))
     found = record.Reading("main", rows, slot_s, at_s, quality, row)
-    message = payload.readings("gw-0001", "0123abcd")
+    message = payload.Message(2048)
+    payload.start_readings(message, "gw-0001", "0123abcd")
     message.add(payload.reading(seq, found))
-    body = json.loads(message.end("]}").joined(), parse_float=Decimal, parse_int=Decimal)
+    message.end("]}")
+    body = json.loads(message.joined(), parse_float=Decimal, parse_int=Decimal)
     (element,) = body["r"]
     assert [element[key] for key in ("seq", "s", "t", "m", "q")] == [seq, slot_s, at_s, "main", quality]
     assert list(element["p"]) == [point[0] for point in rows]

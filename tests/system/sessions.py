@@ -13,6 +13,7 @@ ROOT = __file__.rsplit("/", 3)[0]
 sys.path[:] = ["", ROOT + "/tests/sim/ports", ".frozen", ROOT, ROOT + "/lib"]
 
 from firmware.errors import LinkDown  # noqa: E402
+from firmware.protocols.payload import Message  # noqa: E402
 from firmware.uplink.codec import Codec  # noqa: E402
 from firmware.uplink.session import Session  # noqa: E402
 
@@ -29,7 +30,8 @@ async def one(port, ca):
     try:
         await session.open("127.0.0.1", port, "localhost", ca)
         for _ in range(_N_MESSAGES):
-            await session.publish(session.next_packet_id(), _TOPIC, b"x" * 100)
+            message = Message(100).start("x" * 100)
+            await session.send(session.packet(session.next_packet_id(), _TOPIC, message))
         while len(acknowledged) < _N_MESSAGES and not session.failed:
             woken.clear()
             await asyncio.wait_for_ms(woken.wait(), _ACKNOWLEDGED_MS)

@@ -3,7 +3,7 @@
 import json
 
 from firmware.clock import Zone
-from firmware.protocols import record
+from firmware.protocols import payload, record
 from firmware.protocols.record import MeterNames
 from firmware.store.log import Log
 from firmware.store.ring import Ring
@@ -38,10 +38,17 @@ class _Gateway:
             self.log.reading(0, slot_s, slot_s + 1, 0, [self.n_read, None])
 
 
+def _next(outbox):
+    """(topic, message, last seq) of what the outbox gives next, or None."""
+    message = payload.Message(512)
+    found = outbox.put_next(message)
+    return (found[0], message.joined(), found[1]) if found else None
+
+
 def _seqs(message):
     """The seqs a message carries, by its JSON."""
     topic, text, last_seq = message
-    body = json.loads(text.joined())
+    body = json.loads(text)
     assert (body["v"], body["gw"]) == (1, "gw-0001")
     seqs = [element["seq"] for element in body["r"]] if topic == "readings" else [body["seq"]]
     assert seqs[-1] == last_seq
@@ -51,7 +58,7 @@ def _seqs(message):
 def _all(outbox):
     messages = []
     while True:
-        message = outbox.next_message()
+        message = _next(outbox)
         if message is None:
             return messages
         messages.append(message)
@@ -59,7 +66,7 @@ def _all(outbox):
 
 def test_nothing_stored_is_nothing_to_send():
     gateway = _Gateway()
-    assert gateway.outbox.next_message() is None
+    assert _next(gateway.outbox) is None
     assert gateway.outbox.backlog == 0
 
 
@@ -69,12 +76,12 @@ def test_readings_and_misses_go_together_in_the_logs_order():
     gateway.log.miss(0, _T0 + 180, "no reply")
     (message,) = _all(gateway.outbox)
     assert message[0] == "readings"
-    body = json.loads(message[1].joined())
+    body = json.loads(message[1])
     assert body["log"] == gateway.ring.log
     assert [sorted(element) for element in body["r"]] == [["m", "p", "q", "s", "seq", "t"]] * 2 + [
         ["m", "miss", "n", "s", "s_end", "seq"]
     ]
-    assert '"p":{"energy_import":0.02,"power":null}' in message[1].joined().decode()
+    assert '"p":{"energy_import":0.02,"power":null}' in message[1].decode()
     assert _seqs(message) == [1, 2, 3]
 
 
@@ -112,22 +119,22 @@ def test_days_and_events_are_messages_of_their_own_between_readings():
         ("readings", [5, 6]),
         ("daily", [7]),
     ]
-    assert json.loads(messages[1][1].joined())["event"] == "start"
-    assert json.loads(messages[4][1].joined())["day"] == "2025-11-22"
+    assert json.loads(messages[1][1])["event"] == "start"
+    assert json.loads(messages[4][1])["day"] == "2025-11-22"
 
 
 def test_what_is_stored_later_is_sent_later():
     gateway = _Gateway()
     for i in range(1, 300):
         gateway.read()
-        assert _seqs(gateway.outbox.next_message()) == [i]
-        assert gateway.outbox.next_message() is None
+        assert _seqs(_next(gateway.outbox)) == [i]
+        assert _next(gateway.outbox) is None
 
 
 def test_an_acknowledgement_moves_the_cursor():
     gateway = _Gateway()
     gateway.read(3)
-    gateway.outbox.sent(7, _seqs(gateway.outbox.next_message())[-1])
+    gateway.outbox.sent(7, _seqs(_next(gateway.outbox))[-1])
     assert gateway.ring.cursor("province") == 0 and gateway.outbox.backlog == 3
     gateway.outbox.acknowledged(7)
     assert gateway.ring.cursor("province") == 3 and gateway.outbox.backlog == 0
@@ -138,7 +145,7 @@ def test_acknowledgements_out_of_order_move_it_over_what_has_no_hole_only():
     gateway = _Gateway(100)
     gateway.read(4)
     for packet_id in (1, 2, 3, 4):
-        gateway.outbox.sent(packet_id, gateway.outbox.next_message()[2])
+        gateway.outbox.sent(packet_id, _next(gateway.outbox)[2])
     for packet_id, cursor in ((3, 0), (2, 0), (2, 0), (1, 3), (4, 4)):
         gateway.outbox.acknowledged(packet_id)
         assert gateway.ring.cursor("province") == cursor, packet_id
@@ -147,7 +154,7 @@ def test_acknowledgements_out_of_order_move_it_over_what_has_no_hole_only():
 def test_an_acknowledgement_of_a_packet_nobody_sent_moves_nothing():
     gateway = _Gateway()
     gateway.read(2)
-    gateway.outbox.sent(1, gateway.outbox.next_message()[2])
+    gateway.outbox.sent(1, _next(gateway.outbox)[2])
     for packet_id in (0, 2, 65535):
         gateway.outbox.acknowledged(packet_id)
     assert gateway.ring.cursor("province") == 0
@@ -156,7 +163,7 @@ def test_an_acknowledgement_of_a_packet_nobody_sent_moves_nothing():
 def test_a_message_that_is_not_from_the_ring_leaves_the_cursor_alone():
     gateway = _Gateway()
     gateway.read(2)
-    gateway.outbox.sent(1, gateway.outbox.next_message()[2])
+    gateway.outbox.sent(1, _next(gateway.outbox)[2])
     gateway.outbox.sent(2, 0)
     gateway.outbox.acknowledged(2)
     assert gateway.ring.cursor("province") == 0
@@ -172,7 +179,7 @@ def test_four_messages_may_be_under_way():
     gateway.read(5)
     for packet_id in (1, 2, 3, 4):
         assert gateway.outbox.has_room()
-        gateway.outbox.sent(packet_id, gateway.outbox.next_message()[2])
+        gateway.outbox.sent(packet_id, _next(gateway.outbox)[2])
     assert not gateway.outbox.has_room()
     gateway.outbox.acknowledged(2)
     assert not gateway.outbox.has_room()
@@ -185,7 +192,7 @@ def test_a_new_session_sends_again_what_was_not_acknowledged():
     gateway = _Gateway(100)
     gateway.read(5)
     for packet_id in (1, 2, 3):
-        gateway.outbox.sent(packet_id, gateway.outbox.next_message()[2])
+        gateway.outbox.sent(packet_id, _next(gateway.outbox)[2])
     gateway.outbox.acknowledged(1)
     gateway.outbox.acknowledged(3)
     gateway.outbox.restart()
@@ -200,7 +207,7 @@ def test_a_start_goes_on_behind_the_durable_cursor():
     gateway = _Gateway(100)
     gateway.read(60)
     for packet_id in range(1, 51):
-        gateway.outbox.sent(packet_id, gateway.outbox.next_message()[2])
+        gateway.outbox.sent(packet_id, _next(gateway.outbox)[2])
         gateway.outbox.acknowledged(packet_id)
     gateway.ring.save_cursors(force=True)
     again = _Gateway(flash=gateway.flash)
@@ -213,7 +220,7 @@ def test_data_centres_have_cursors_of_their_own():
     gateway.read(3)
     gateway.ring.keep_consumers(["province", "nation"])
     nation = gateway.make_outbox(consumer="nation")
-    gateway.outbox.sent(1, gateway.outbox.next_message()[2])
+    gateway.outbox.sent(1, _next(gateway.outbox)[2])
     gateway.outbox.acknowledged(1)
     assert (gateway.outbox.backlog, nation.backlog) == (0, 3)
     assert [_seqs(message) for message in _all(nation)] == [[1, 2, 3]]
@@ -223,7 +230,7 @@ def test_records_overwritten_before_they_were_sent_are_counted_and_told_once():
     gateway = _Gateway(100)
     gateway.read(10)
     for packet_id in range(1, 6):
-        gateway.outbox.sent(packet_id, gateway.outbox.next_message()[2])
+        gateway.outbox.sent(packet_id, _next(gateway.outbox)[2])
         gateway.outbox.acknowledged(packet_id)
     gateway.read(2000)
     first = gateway.ring.first_seq
@@ -231,7 +238,7 @@ def test_records_overwritten_before_they_were_sent_are_counted_and_told_once():
     # The session dies again and again before anything more is acknowledged.
     for _ in range(3):
         gateway.outbox.restart()
-        assert _seqs(gateway.outbox.next_message()) == [first]
+        assert _seqs(_next(gateway.outbox)) == [first]
     assert gateway.lost == [(6, first - 6)]
     assert gateway.outbox.n_lost == first - 6
 
@@ -240,11 +247,11 @@ def test_records_overwritten_while_being_sent_are_counted():
     gateway = _Gateway(100)
     gateway.read(10)
     for seq in range(1, 6):
-        assert _seqs(gateway.outbox.next_message()) == [seq]
+        assert _seqs(_next(gateway.outbox)) == [seq]
     gateway.read(2000)
     # The record it has read already is not lost.
-    assert _seqs(gateway.outbox.next_message()) == [6]
-    assert _seqs(gateway.outbox.next_message()) == [gateway.ring.first_seq]
+    assert _seqs(_next(gateway.outbox)) == [6]
+    assert _seqs(_next(gateway.outbox)) == [gateway.ring.first_seq]
     assert gateway.lost == [(7, gateway.ring.first_seq - 7)]
 
 
@@ -253,7 +260,7 @@ def test_a_data_centre_that_was_never_reached_is_told_what_it_lost():
     gateway.read(2000)
     first = gateway.ring.first_seq
     gateway.outbox.restart()
-    assert _seqs(gateway.outbox.next_message()) == [first]
+    assert _seqs(_next(gateway.outbox)) == [first]
     assert gateway.lost == [(1, first - 1)]
 
 
@@ -264,7 +271,7 @@ def test_a_data_centre_that_is_new_has_lost_nothing():
     nation = gateway.make_outbox(consumer="nation")
     first = gateway.ring.first_seq
     assert nation.backlog == gateway.ring.next_seq - first
-    assert json.loads(nation.next_message()[1].joined())["r"][0]["seq"] == first
+    assert json.loads(_next(nation)[1])["r"][0]["seq"] == first
     assert gateway.lost == [] and nation.n_lost == 0
 
 
@@ -302,7 +309,7 @@ def test_readings_of_an_older_configuration_keep_their_names():
     log.reading(0, _T0 + 600, _T0 + 601, 0, [5])
     outbox = Outbox(log, "gw-0001", "province", 2048, None)
     (message,) = _all(outbox)
-    assert [(e["m"], sorted(e["p"])) for e in json.loads(message[1].joined())["r"] if "p" in e] == [
+    assert [(e["m"], sorted(e["p"])) for e in json.loads(message[1])["r"] if "p" in e] == [
         ("main", ["energy_import", "power"]),
         ("other", ["energy_import"]),
     ]

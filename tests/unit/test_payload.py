@@ -60,16 +60,20 @@ def test_a_miss_is_written_as_documented():
 
 def test_a_readings_message_is_written_as_documented():
     for elements in ([], ['{"seq":1}'], ['{"seq":1}', '{"seq":2}']):
-        message = payload.readings("gw-0001", "5f0c11d2")
+        message = payload.Message(40)
+        payload.start_readings(message, "gw-0001", "5f0c11d2")
         for element in elements:
             message.add(element)
-        text = message.end("]}").joined().decode()
+        message.end("]}")
+        text = message.joined().decode()
         assert text == '{"v":1,"gw":"gw-0001","log":"5f0c11d2","r":[' + ",".join(elements) + "]}"
         assert len(json.loads(text)["r"]) == len(elements)
 
 
 def test_a_day_or_event_is_written_as_documented():
-    text = payload.single("gw-0001", "0000000a", 7, '"t":5,"event":"start"').joined().decode()
+    message = payload.Message(500)
+    payload.put_single(message, "gw-0001", "0000000a", 7, '"t":5,"event":"start"')
+    text = message.joined().decode()
     assert text == '{"v":1,"gw":"gw-0001","log":"0000000a","seq":7,"t":5,"event":"start"}'
     assert json.loads(text) == {"v": 1, "gw": "gw-0001", "log": "0000000a", "seq": 7, "t": 5, "event": "start"}
 
@@ -78,3 +82,12 @@ def test_messages_are_one_line():
     found = record.Reading("main", _POINTS, 1, 2, 0, [1, 2, 3])
     assert "\n" not in payload.reading(1, found)
     assert "\n" not in payload.text("a\nb")
+
+
+def test_a_message_stands_behind_a_packets_header_in_one_piece():
+    message = payload.Message(8)
+    for body in ("{}", '{"a":"a longer one than what it was made for"}', "[]"):
+        assert message.start(body) is message
+        assert len(message) == len(body)
+        for header in (b"\x32\x09", b"h" * 192):
+            assert bytes(message.behind(header)) == header + body.encode()

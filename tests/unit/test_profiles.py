@@ -27,6 +27,7 @@ class _Line:
         self.pairs = list(pairs)
         self.settings = []
         self.settled_ms = []
+        self.turn = asyncio.Lock()
 
     async def settle(self, for_ms):
         self.settled_ms.append(for_ms)

@@ -153,7 +153,9 @@ def test_faults_before_a_session():
     ):
         made, _, trace = _made(fault, param)
         sock = _connected()
-        raised(AssertionError, _write, made, sock, _CONNECT) if fault in ("black_hole", "mute") else _write(made, sock, _CONNECT)
+        raised(AssertionError, _write, made, sock, _CONNECT) if fault in ("black_hole", "mute") else _write(
+            made, sock, _CONNECT
+        )
         got = _read(made, sock, 100)
         assert got == expected, fault
         assert trace.lines == []

@@ -14,7 +14,7 @@ for _name, _module in (("usocket", socket), ("ustruct", struct), ("ubinascii", b
 from umqtt import simple  # noqa: E402
 
 from firmware.errors import LinkDown  # noqa: E402
-from firmware.protocols.payload import Streamed
+from firmware.protocols.payload import Streamed  # noqa: E402
 from firmware.uplink.codec import Codec  # noqa: E402
 
 _CAUSES = ("protocol version", "client id", "server unavailable", "user or password", "not authorised")

@@ -56,7 +56,11 @@ def test_an_event_in_the_past_happens_now():
 
 
 def test_a_wait_ends_at_the_next_tick():
-    for tick_us, limit_us, stirred_us, expected_us in ((10000, 12000, None, 20000), (0, 12000, None, 12000), (10000, 90000, 31000, 40000)):
+    for tick_us, limit_us, stirred_us, expected_us in (
+        (10000, 12000, None, 20000),
+        (0, 12000, None, 12000),
+        (10000, 90000, 31000, 40000),
+    ):
         made = _made(tick_us)
         thing = Thing()
         if stirred_us:
