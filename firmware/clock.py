@@ -25,6 +25,11 @@ def now_s():
     return time.time_ns() // 1000000000 + _EPOCH_S
 
 
+def now_ms():
+    """The same in milliseconds."""
+    return time.time_ns() // 1000000 + _EPOCH_S * 1000
+
+
 def is_known(at_s):
     """True if a clock that shows at_s can have been set."""
     return at_s >= _KNOWN_S

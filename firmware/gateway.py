@@ -9,6 +9,7 @@ from firmware.console.report import Report
 from firmware.console.shell import Shell
 from firmware.errors import MetergateError
 from firmware.meters.poll import Poll
+from firmware.meters.quiet import Quiet
 from firmware.protocols import payload, record
 from firmware.store.log import Log
 from firmware.store.ring import Ring
@@ -19,6 +20,9 @@ from firmware.uplink.names import Names
 from firmware.uplink.timekeeper import TimeKeeper
 
 _WATCHDOG_MS = const(120000)
+# An erase of a flash with some years' use, and some more; for how long it is put off while slots come.
+_ERASE_MS = const(100)
+_ERASE_WAIT_MS = const(5000)
 
 
 class Gateway:
@@ -40,6 +44,8 @@ class Gateway:
         self.ring = Ring(board.ring_device(), self.now_s)
         self.log = Log(self.ring, zone, config.hash, [meter.names() for meter in self.meters])
         self.report = Report(self)
+        self.polls = []
+        self.quiet = Quiet(lines, self.polls, clock.now_ms)
         self._build_uplinks()
         self._build_polls(zone)
 
@@ -54,13 +60,12 @@ class Gateway:
         self.formatted = self.log.open()
         self.ring.keep_consumers([section.name for section in config.uplinks])
         self.centres = [
-            Centre(section, config.gateway.id, self.link, self.names, self.log, self.report, self.tell)
+            Centre(section, config.gateway.id, self.link, self.names, self.log, self.report, self.tell, self.quiet.wait)
             for section in config.uplinks
         ]
         self.log.appended = self._wake_centres
 
     def _build_polls(self, zone):
-        self.polls = []
         for line in self.lines:
             meters = [(i, meter) for i, meter in enumerate(self.meters) if meter.line is line]
             if meters:
@@ -149,6 +154,7 @@ class Gateway:
         while True:
             self._n_store += 1
             if self.ring.needs_erase:
+                await self.quiet.wait(_ERASE_MS, _ERASE_WAIT_MS)
                 for line in self.lines:
                     await line.lock.acquire()
                 try:

@@ -11,7 +11,7 @@ from firmware.protocols import record
 # A reading whose last byte came later than this after its slot says that it is late.
 _LATE_S = const(60)
 # The longest sleep, so that a clock that was set is noticed; and the sleep in the last second before a slot.
-_NAP_MS = const(500)
+_NAP_MS = const(5000)
 _SHORT_NAP_MS = const(20)
 
 LINE_BUSY = "line busy"
@@ -52,7 +52,7 @@ class Poll:
             slot_s = self.due[index]
             wait_s = slot_s - self.now_s()
             if wait_s > 0:
-                await asyncio.sleep_ms(_NAP_MS if wait_s > 1 else _SHORT_NAP_MS)
+                await asyncio.sleep_ms(min(_NAP_MS, wait_s * 1000 - 1000) if wait_s > 1 else _SHORT_NAP_MS)
                 self.progress += 1
                 continue
             slot_s = self._skip_passed(index, meter, slot_s)

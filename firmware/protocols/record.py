@@ -30,10 +30,10 @@ Q_FIRST = const(64)
 REGISTER = "register"
 GAUGE = "gauge"
 
-_READING = "<BIIB"
+_READING = "<BIB"
 _MISS = "<BIIH"
 _DAY = "<BI"
-_READING_BYTES = const(10)
+_READING_BYTES = const(6)
 _MISS_BYTES = const(11)
 _DAY_BYTES = const(5)
 # 63 bits and a sign, 7 bits a byte.
@@ -141,7 +141,9 @@ def _varint(buf, at):
 
 def put_reading(index, slot_s, at_s, quality, values):
     """Bytes of a reading of meter number index (0..255); values in the order of the meter's points."""
-    out = bytearray(struct.pack(_READING, _u8(index), _u32(slot_s), _u32(at_s), quality & 0xFF))
+    out = bytearray(struct.pack(_READING, _u8(index), _u32(slot_s), quality & 0xFF))
+    # A byte instead of four: most readings come within a minute.
+    _put_varint(out, _u32(at_s) - slot_s)
     for value in values:
         _put_varint(out, value)
     return out
@@ -157,9 +159,14 @@ def put_day(index, day, members):
     return struct.pack(_DAY, _u8(index), _u32(day)) + members.encode()
 
 
-def put_names(index, names):
-    """Bytes of a NAMES note: `index name every_s last_slot_s next_day point:unit:decimals:class ..`."""
-    points = " ".join("%s:%s:%d:%s" % point for point in names.points)
+def put_names(index, names, same=None):
+    """Bytes of a NAMES note: `index name every_s last_slot_s next_day point:unit:decimals:class ..`.
+
+    same: the index of a note before it that has the same points; they are then said as `=index`."""
+    if same is None:
+        points = " ".join("%s:%s:%d:%s" % point for point in names.points)
+    else:
+        points = "=%d" % same
     return ("%d %s %d %d %d %s" % (index, names.name, names.every_s, names.last_slot_s, names.next_day, points)).encode()
 
 
@@ -172,6 +179,11 @@ def cursors_of(payload):
     """The dict of a CURSORS note."""
     words = bytes(payload).decode().split()
     return {words[i]: int(words[i + 1]) for i in range(0, len(words) - 1, 2)}
+
+
+def _point(word):
+    name, unit, decimals, klass = word.split(":")
+    return name, unit, int(decimals), klass
 
 
 class Decoder:
@@ -208,16 +220,18 @@ class Decoder:
     def _reading(self, payload):
         if len(payload) < _READING_BYTES:
             raise RecordError("short reading")
-        index, slot_s, at_s, quality = struct.unpack_from(_READING, payload)
+        index, slot_s, quality = struct.unpack_from(_READING, payload)
         meter = self._meter(index)
+        after_s, at = _varint(payload, _READING_BYTES)
+        if after_s is None or not 0 <= slot_s + after_s <= 0xFFFFFFFF:
+            raise RecordError("no time")
         values = []
-        at = _READING_BYTES
         for _ in meter.points:
             value, at = _varint(payload, at)
             values.append(value)
         if at != len(payload):
             raise RecordError("more values than points")
-        return Reading(meter.name, meter.points, slot_s, at_s, quality, values)
+        return Reading(meter.name, meter.points, slot_s, slot_s + after_s, quality, values)
 
     def _meter(self, index):
         if index not in self.meters:
@@ -227,11 +241,10 @@ class Decoder:
     def _names(self, line):
         try:
             words = line.split(" ")
-            points = []
-            for word in words[5:]:
-                name, unit, decimals, klass = word.split(":")
-                points.append((name, unit, int(decimals), klass))
-            points = tuple(points)
+            if words[5:6] and words[5][0] == "=":
+                points = self._meter(int(words[5][1:])).points
+            else:
+                points = tuple(_point(word) for word in words[5:])
             if self.shared.get(words[1]) == points:
                 # A decoder lives as long as a data centre does; what the gateway holds already is not held twice.
                 points = self.shared[words[1]]

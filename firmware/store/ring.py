@@ -260,14 +260,15 @@ class Ring:
     def reader_at(self, at_s):
         """Reader from a block before which nothing was stored at or after at_s.
 
-        Clocks are set: the search ends at the first block that was opened later, and a block that was opened with the
-        clock unknown, or set back, says nothing."""
+        Clocks are set: the search ends at the first block that was opened then or later, and a block that was opened
+        with the clock unknown, or set back, says nothing."""
         found = block = self.oldest()
         highest_s = 0
         while True:
             opened_s = self.opened_s(block)
             if is_known(opened_s):
-                if opened_s > at_s:
+                # One opened in that very second may have records of it before it.
+                if opened_s >= at_s:
                     break
                 if opened_s >= highest_s:
                     found, highest_s = block, opened_s

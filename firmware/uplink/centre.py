@@ -22,7 +22,10 @@ _BYTE_MS = const(10)
 # broker that throws us out after the first message, must not make us come back every second for ever.
 _GOOD_MS = const(60000)
 _HEALTH_MS = const(300000)
+# While an answer is due the deadlines are looked at so often. A session with nothing to say sleeps longer: a record or a
+# packet wakes it.
 _NAP_S = const(1)
+_IDLE_NAP_S = const(10)
 # Causes counted one by one; further ones share a row.
 _MOST_CAUSES = const(24)
 
@@ -34,13 +37,13 @@ def wait_of(n_failures, random_byte):
 
 
 class Centre:
-    """Centre(section, gateway, link, names, log, texts, tell): section is one of config.uplinks.
+    """Centre(section, gateway, link, names, log, texts, tell, quiet): section is one of config.uplinks.
 
     texts: an object with status(online) -> text, points() -> payload.Streamed, put_health(payload.Message), and
     points_version, which differs when points() has changed. tell(members) stores an event. connected,
-    failures {cause: n}, last_failure are for the reports."""
+    failures {cause: n}, last_failure are for the reports. quiet: as Session has it."""
 
-    def __init__(self, section, gateway, link, names, log, texts, tell):
+    def __init__(self, section, gateway, link, names, log, texts, tell, quiet):
         self.name = section.name
         self.connected = False
         self.n_sessions = 0
@@ -52,6 +55,7 @@ class Centre:
         self._names = names
         self._texts = texts
         self._tell = tell
+        self._quiet = quiet
         self._n_failed = 0
         self._wake = asyncio.Event()
         self._root = "%s/%s/" % (section.prefix, gateway)
@@ -76,7 +80,7 @@ class Centre:
             session = None
             try:
                 self._wake.clear()
-                session = Session(self._codec(), self.outbox.acknowledged, self.wake)
+                session = Session(self._codec(), self.outbox.acknowledged, self.wake, self._quiet)
                 await self._serve(session)
             except LinkDown as error:
                 self._count(error)
@@ -148,7 +152,7 @@ class Centre:
             elif time.ticks_diff(now_ms, spoken_ms) > section.keepalive_s * 500:
                 await session.ping()
             else:
-                await self._sleep()
+                await self._sleep(self._nap_s(session))
                 continue
             spoken_ms = time.ticks_ms()
 
@@ -179,9 +183,15 @@ class Centre:
         self.outbox.sent(packet_id, last_seq, len(message))
         return session.packet(packet_id, (self._root + topic).encode(), message, retain)
 
-    async def _sleep(self):
+    def _nap_s(self, session):
+        if self.outbox.waiting_ms() or session.n_unanswered_pings:
+            return _NAP_S
+        # Half a keep-alive of silence asks for a ping, in time.
+        return max(_NAP_S, min(_IDLE_NAP_S, self._section.keepalive_s // 4))
+
+    async def _sleep(self, for_s):
         try:
-            await asyncio.wait_for(self._wake.wait(), _NAP_S)
+            await asyncio.wait_for(self._wake.wait(), for_s)
         except asyncio.TimeoutError:
             # Only a look at the deadlines is due.
             return

@@ -16,6 +16,11 @@ _TLS_S = const(30)
 _REPLY_S = const(20)
 # A slower way than this is taken for dead.
 _LEAST_BYTES_PER_S = const(100)
+# The longest step of a handshake on an ESP32 and some more: the loop stands so long. Steps are put off while lines are
+# in use, for so long in all; between two looks at what has come there is a nap.
+_STEP_MS = const(500)
+_PATIENCE_MS = const(10000)
+_NAP_MS = const(20)
 # Packets the data centre may send us: CONNACK, PUBACK, PINGRESP. A larger one is not for us.
 _MOST_PACKET_BYTES = const(256)
 # Some brokers hand out retained messages that nobody asked for: dropped in pieces, up to this size.
@@ -89,15 +94,18 @@ class Session:
     """One connection to one data centre, from TCP to its end. Made anew for each attempt.
 
     acknowledged(packet_id) is called for each PUBACK, woken() for whatever ends a
-    wait. failed is the LinkDown that ended it, or None."""
+    wait. `await quiet(for_ms, most_ms)` -> ms waited: until the loop may stand still for for_ms, most_ms at most.
+    failed is the LinkDown that ended it, or None."""
 
-    def __init__(self, codec, acknowledged, woken):
+    def __init__(self, codec, acknowledged, woken, quiet):
         self.codec = codec
         self.failed = None
         self.n_unanswered_pings = 0
         self.n_unasked = 0
         self._acknowledged = acknowledged
         self._woken = woken
+        self._quiet = quiet
+        self._patience_ms = _PATIENCE_MS
         self._socket = None
         self._stream = None
         self._receiver = None
@@ -109,16 +117,31 @@ class Session:
         plain, _ = await within(_CONNECT_S, asyncio.open_connection(address, port), "tcp")
         # Kept to be closed: a TLS socket whose handshake fails lets go of the one under it and leaves it open.
         self._socket = plain.s
+        await self._wait_quiet()
         try:
             # TLS takes its memory only now, not while an address does not answer.
             secure = context.wrap_socket(plain.s, server_hostname=host, do_handshake_on_connect=False)
         except (OSError, ValueError) as error:
             raise LinkDown("tls", tls_cause(error))
         self._stream = asyncio.StreamReader(secure)
-        # The handshake runs with the first write.
-        await self._write(self.codec.connect(), "tls", _TLS_S)
+        await within(_TLS_S, self._shake(self.codec.connect()), "tls")
         self.codec.check_connack(await within(_REPLY_S, self._packet(), "connect") or b"")
         self._receiver = asyncio.create_task(self._receive())
+
+    async def _wait_quiet(self):
+        self._patience_ms -= await self._quiet(_STEP_MS, self._patience_ms)
+
+    async def _shake(self, packet):
+        """Send the first packet. The handshake runs with it, in steps that compute: each when the lines are quiet."""
+        secure = self._stream.s
+        while True:
+            await self._wait_quiet()
+            n = secure.write(packet)
+            if n:
+                break
+            await asyncio.sleep_ms(_NAP_MS)
+        if n < len(packet):
+            await self._put(packet[n:])
 
     def next_packet_id(self):
         """1..65535, wrapping. Taken before publish, since the PUBACK may come before publish returns."""

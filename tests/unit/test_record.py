@@ -32,10 +32,23 @@ def test_a_reading_comes_back_as_it_was_put():
 
 
 def test_a_reading_has_the_bytes_of_the_specification():
-    data = record.put_reading(3, 0x01020304, 0x05060708, 33, [0, None, 1, -1, 63, -64, 64, 1234567])
-    assert bytes(data) == b"\x03\x04\x03\x02\x01\x08\x07\x06\x05\x21" + b"\x01" + b"\x00" + b"\x03" + b"\x02" + b"\x7f" + (
+    data = record.put_reading(3, 0x01020304, 0x01020304 + 30, 33, [0, None, 1, -1, 63, -64, 64, 1234567])
+    assert bytes(data) == b"\x03\x04\x03\x02\x01\x21" + b"\x3d" + b"\x01" + b"\x00" + b"\x03" + b"\x02" + b"\x7f" + (
         b"\x80\x01" + b"\x81\x01" + b"\x8f\xda\x96\x01"
     )
+
+
+def test_a_reading_may_come_before_its_slot_and_years_after_it():
+    # The clock was set meanwhile.
+    for slot_s, at_s in ((1763799300, 1763799240), (1763799300, 0), (0, 0xFFFFFFFF), (0xFFFFFFFF, 0), (5, 5)):
+        found = _decoder().decode(record.READING, _reading([1, 2], slot_s=slot_s, at_s=at_s))
+        assert (found.slot_s, found.at_s) == (slot_s, at_s)
+
+
+def test_a_reading_whose_time_is_none_or_beyond_32_bits_is_refused():
+    for slot_s, after in ((1763799300, b"\0"), (0xFFFFFFFF, b"\3"), (0, b"\2")):
+        data = bytes((0,)) + slot_s.to_bytes(4, "little") + b"\0" + after + b"\1\1"
+        raised(RecordError, _decoder().decode, record.READING, data)
 
 
 def test_values_of_63_bits_come_back_and_larger_ones_are_refused():
@@ -105,6 +118,21 @@ def test_names_come_back_as_they_were_put():
 
 def test_names_have_the_text_of_the_specification():
     assert record.put_names(7, _NAMES) == b"7 main 900 1763799300 20414 energy_import:kWh:2:register power:kW:4:gauge"
+
+
+def test_points_of_a_note_before_are_named_by_its_index():
+    decoder = Decoder()
+    decoder.decode(record.NAMES, record.put_names(3, _NAMES))
+    text = record.put_names(4, MeterNames("boiler", 60, _POINTS, 1763799360, 20415), 3)
+    assert text == b"4 boiler 60 1763799360 20415 =3"
+    decoder.decode(record.NAMES, text)
+    found = decoder.meters[4]
+    assert (found.name, found.every_s, found.points, found.last_slot_s) == ("boiler", 60, _POINTS, 1763799360)
+    # What is named may change later; this meter's points stay.
+    decoder.decode(record.NAMES, record.put_names(3, MeterNames("main", 900, _POINTS[:1])))
+    assert decoder.meters[4].points == _POINTS
+    for bad in (b"5 press 60 0 0 =7", b"5 press 60 0 0 =", b"5 press 60 0 0 =x"):
+        raised(RecordError, decoder.decode, record.NAMES, bad)
 
 
 def test_later_names_hold_for_later_readings():

@@ -1,0 +1,35 @@
+"""Moments in which the loop may stand still: no line is in use, and no slot is about to come."""
+
+import asyncio
+import time
+
+from micropython import const
+
+_NAP_MS = const(20)
+
+
+class Quiet:
+    """Quiet(lines, polls, now_ms): all lines and their polls; now_ms() in Unix milliseconds, by the clock of the slots."""
+
+    def __init__(self, lines, polls, now_ms):
+        self._lines = lines
+        self._polls = polls
+        self._now_ms = now_ms
+
+    def is_quiet(self, for_ms):
+        """True if nobody uses a line, and no slot is due or comes within for_ms."""
+        if any(line.lock.locked() for line in self._lines):
+            return False
+        end_ms = self._now_ms() + for_ms
+        return not any(poll.due and min(poll.due.values()) * 1000 < end_ms for poll in self._polls)
+
+    async def wait(self, for_ms, most_ms):
+        """Wait for a moment from which it stays quiet for so long, at most most_ms; returns how many ms that took.
+
+        It is quiet until the caller awaits something else. most_ms 0 or less: returns at once."""
+        begun_ms = time.ticks_ms()
+        while True:
+            waited_ms = time.ticks_diff(time.ticks_ms(), begun_ms)
+            if waited_ms >= most_ms or self.is_quiet(for_ms):
+                return waited_ms
+            await asyncio.sleep_ms(_NAP_MS)

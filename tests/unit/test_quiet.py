@@ -1,0 +1,95 @@
+"""Quiet: when the loop may stand still, and for how long it is waited for."""
+
+import asyncio
+
+from firmware.meters import quiet
+from firmware.meters.quiet import Quiet
+
+_SLOT_S = 1795348800
+
+
+class _Line:
+    def __init__(self):
+        self.lock = asyncio.Lock()
+
+
+class _Poll:
+    def __init__(self, due=()):
+        self.due = dict(enumerate(due))
+
+
+class _World:
+    """A clock that only sleeping moves; at: {ms since the start: what happens then}."""
+
+    def __init__(self, before_slot_ms, due=(_SLOT_S,)):
+        self.begun_ms = self.ms = _SLOT_S * 1000 - before_slot_ms
+        self.lines = [_Line(), _Line()]
+        self.polls = [_Poll(due)]
+        self.at = {}
+        self.quiet = Quiet(self.lines, self.polls, lambda: self.ms)
+
+    async def sleep_ms(self, ms):
+        self.ms += ms
+        for at_ms in sorted(self.at):
+            if at_ms <= self.ms - self.begun_ms:
+                self.at.pop(at_ms)()
+
+    def ticks_ms(self):
+        return self.ms - self.begun_ms
+
+    @staticmethod
+    def ticks_diff(end, start):
+        return end - start
+
+    def waited_ms(self, for_ms, most_ms):
+        """What wait() returns; this world is its time."""
+        real = quiet.asyncio, quiet.time
+        quiet.asyncio = quiet.time = self
+        try:
+            return asyncio.run(self.quiet.wait(for_ms, most_ms))
+        finally:
+            quiet.asyncio, quiet.time = real
+
+
+def test_it_is_quiet_until_a_slot_comes_within_the_time_asked_for():
+    assert _World(501).quiet.is_quiet(500)
+    assert _World(500).quiet.is_quiet(500)
+    assert not _World(499).quiet.is_quiet(500)
+    # A slot that is due is being read, or about to be.
+    assert not _World(-3000).quiet.is_quiet(500)
+
+
+def test_the_earliest_slot_of_all_lines_counts():
+    world = _World(400, due=(_SLOT_S + 60, _SLOT_S))
+    world.polls.append(_Poll((_SLOT_S + 900,)))
+    assert not world.quiet.is_quiet(500)
+    assert world.quiet.is_quiet(400)
+
+
+def test_a_line_in_use_is_not_quiet():
+    world = _World(60000)
+    asyncio.run(world.lines[1].lock.acquire())
+    assert not world.quiet.is_quiet(1)
+    world.lines[1].lock.release()
+    assert world.quiet.is_quiet(1)
+
+
+def test_nothing_to_read_is_quiet():
+    world = _World(0, due=())
+    assert world.quiet.is_quiet(500)
+    world.polls.clear()
+    world.lines.clear()
+    assert world.waited_ms(500, 5000) == 0
+
+
+def test_it_waits_until_the_slot_has_been_read():
+    world = _World(200)
+    world.at[700] = lambda: world.polls[0].due.update({0: _SLOT_S + 60})
+    assert 700 <= world.waited_ms(500, 5000) < 750
+
+
+def test_it_waits_no_longer_than_it_may():
+    world = _World(-100)
+    assert 2000 <= world.waited_ms(500, 2000) < 2050
+    assert world.waited_ms(500, 0) == 0
+    assert world.waited_ms(500, -20) == 0
