@@ -3,12 +3,15 @@
 SECONDS ?= 60
 PORT ?=
 CONFIG ?=
+ONLY ?=
+DAYS ?= 60
+SEED ?= 1
 PYTHON ?= python3
 VENV := build/venv/bin
 SETUP := $(PYTHON) tools/setup.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup deps twin demo try test check types format deploy repl clean
+.PHONY: help setup deps twin demo try test soak bench check types format deploy repl clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -44,6 +47,14 @@ test: setup ## check, unit tests on CPython, MicroPython and the twin, system te
 	@$(SETUP) --optional twin
 	@$(MAKE) --no-print-directory check
 	@$(VENV)/python -m pytest --durations=15 --durations-min=1
+
+soak: setup ## months in minutes: DAYS=60 simulated days of the unchanged firmware, 8 meters, faults drawn from SEED=1
+	@$(SETUP) twin
+	@$(VENV)/metergate soak --days $(DAYS) --seed $(SEED)
+
+bench: setup ## figures beside their limits and peers: a table, build/bench.json, BENCH.md; ONLY=line for one section
+	@$(SETUP) twin
+	@$(VENV)/python -m tests.bench $(ONLY)
 
 deploy: setup ## copy what changed to the board on PORT=/dev/tty.. and restart it; CONFIG=folder with its configuration
 	@test -n "$(PORT)" || { echo "metergate: say where the board is: make deploy PORT=/dev/ttyUSB0"; exit 2; }

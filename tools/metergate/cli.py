@@ -24,6 +24,12 @@ def _try(_):
     return tryout.main()
 
 
+def _soak(arguments):
+    from metergate import soak
+
+    return soak.main(arguments.days, arguments.seed)
+
+
 def _proxy(arguments):
     from metergate import faults
 
@@ -54,6 +60,10 @@ def _parser():
     command = commands.add_parser("simulate", help="a line of simulated meters on a pseudo terminal")
     command.add_argument("file", help="line file (JSON): settings and meters")
     command.set_defaults(run=_simulate)
+    command = commands.add_parser("soak", help="simulated days of the firmware in virtual time, with faults")
+    command.add_argument("--days", type=int, default=60, help="how many (default: 60)")
+    command.add_argument("--seed", type=int, default=1, help="the same seed gives the same run, byte for byte")
+    command.set_defaults(run=_soak)
     command = commands.add_parser("proxy", help="a network with a fault, between a gateway and a broker")
     command.add_argument(
         "--listen", type=int, default=8884, metavar="PORT", help="where the gateway connects to (default: 8884)"

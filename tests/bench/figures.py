@@ -1,0 +1,130 @@
+"""The figures of the bench as a table: what each means, its limit and how it is measured. BENCH.md is made of it."""
+
+
+class Figure:
+    """One row. limit: (">=" or "<=", number) or None; unit as in build/bench.json; peers: who they are, in words."""
+
+    def __init__(self, name, unit, limit, means, how, peers=""):
+        self.name = name
+        self.unit = unit
+        self.limit = limit
+        self.means = means
+        self.how = how
+        self.peers = peers
+
+
+# A name server that never answers, with a data centre that is known by its name.
+RESOLVER = "resolver"
+# Faults under which lateness is measured: names of metergate.faults.FAULTS, and the resolver.
+LATE_FAULTS = ("delay", "slow", "drop", "black hole", "unanswered", "reset", "stall server hello", RESOLVER)
+
+
+def late_name(fault):
+    """The figure's name: faults' names have blanks."""
+    return "lateness.p99_ms." + fault.replace(" ", "-")
+
+
+_LINE_MEANS = (
+    "time that the wire needs for 8 bytes of request, 2 ms of the meter's, 20 registers of reply and %s of silence, over the "
+    "time from the end of one exchange to the end of the next; above 1: the silence before a request is not kept"
+)
+_LINE_HOW = (
+    "median of %d exchanges back to back, in 4 rounds in turn with the peers, with an exact simulated meter in real time "
+    "behind a pseudo terminal; ours on the twin"
+)
+_LINE_PEERS = "umodbus.serial on the twin; minimalmodbus, and pymodbus's two clients, on CPython; all on the same line"
+_TICKS_HOW = "as line.efficiency.%d, in turn with it, with ticks of the simulated select"
+_RING_HOW = (
+    "12 days of 8 meters with 2 points every 15 minutes on simulated NOR flash, with headings, daily summaries and "
+    "the cursor of one data centre"
+)
+_RING_PEERS = (
+    "readings appended to a file of VfsLfs2 a day, on the same flash, mounted as MicroPython mounts it by itself, with a flush "
+    "after each reading or every 16; as JSON, or in 32 bytes"
+)
+_LATE_HOW = (
+    "100 slots of 2 meters every second on the twin, in real time, at 9600 baud, with ticks of 10 ms, a standstill of "
+    "400 ms at each TLS handshake and flash that takes 60 ms to erase; three gateways at a time"
+)
+
+FIGURES = (
+    Figure("line.efficiency.9600", "1", (">=", 0.97), _LINE_MEANS % "3.5 characters", _LINE_HOW % 80, _LINE_PEERS),
+    Figure(
+        "line.efficiency.9600.ticks",
+        "1",
+        None,
+        "the same where the loop wakes every 10 ms only, as on an ESP32",
+        _TICKS_HOW % 9600,
+    ),
+    Figure("line.efficiency.115200", "1", (">=", 0.88), _LINE_MEANS % "1.75 ms", _LINE_HOW % 400, _LINE_PEERS),
+    Figure("line.efficiency.115200.ticks", "1", None, "the same where the loop wakes every 10 ms only", _TICKS_HOW % 115200),
+    Figure(
+        "ring.programmed_bytes_per_reading", "B", None, "bytes programmed into flash for each reading", _RING_HOW, _RING_PEERS
+    ),
+    Figure(
+        "ring.erases_per_reading",
+        "1",
+        ("<=", 0.01),
+        "blocks of 4096 bytes erased for each reading",
+        "in the same run",
+        "the same",
+    ),
+    Figure(
+        "uplink.bytes_per_reading",
+        "B",
+        None,
+        "bytes on the wire in both directions for each reading of 2 points, with TLS, MQTT and acknowledgements, without TCP's "
+        "and IP's headers; of a session that stands: without handshake, health (every 5 minutes) and pings (none while "
+        "readings come)",
+        "12 slots of 8 meters on the twin through the counting proxy to a real broker",
+        "umqtt.simple on the twin, the same readings as JSON, a publish at QoS 1 each, by the same proxy and broker",
+    ),
+    Figure(
+        "lateness.p99_ms.healthy",
+        "ms",
+        None,
+        "99th percentile, by nearest rank, of the time from a slot to the first bit of its first request on the line",
+        _LATE_HOW,
+    ),
+    *(
+        Figure(
+            late_name(fault),
+            "ms",
+            None,
+            "the same with a name server that never answers: there is never a session"
+            if fault == RESOLVER
+            else "the same from the moment on when the network has the fault `%s` of `metergate proxy`" % fault,
+            "as lateness.p99_ms.healthy",
+        )
+        for fault in LATE_FAULTS
+    ),
+    Figure(
+        "heap.needed_mpy_bytes",
+        "B",
+        ("<=", 110 * 1024),
+        "smallest Python heap on which 8 meters and one data centre run, firmware as .mpy files, TLS contexts not counted",
+        "bisection of -X heapsize on the twin to 1 KB, less what the run's SSLContext takes",
+    ),
+    Figure("heap.needed_frozen_bytes", "B", ("<=", 64 * 1024), "the same, firmware frozen", "as before, on the frozen twin"),
+    Figure(
+        "heap.after_start_bytes",
+        "B",
+        None,
+        "allocated after a collection once the gateway runs with a session, firmware frozen, TLS contexts not counted",
+        "memory.used of the first health message, on the frozen twin",
+    ),
+    Figure(
+        "decode.instructions",
+        "1",
+        None,
+        "processor instructions to find a reply of 20 registers and make decimals of its 10 f32, collections included",
+        "valgrind's callgrind on the twin, difference of runs of 100 and 300 replies",
+    ),
+    Figure(
+        "append.instructions",
+        "1",
+        None,
+        "processor instructions to store a reading of 2 points, its share of headings, summaries and collections included",
+        "valgrind's callgrind on the twin, difference of runs of 400 and 1200 readings, the flash a piece of memory",
+    ),
+)
