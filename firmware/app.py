@@ -19,7 +19,15 @@ _COLLECT_BYTES = const(2048)
 _SMALL_BYTES = const(786432)
 
 # What only the making of configuration and meters needs: a quarter of the code, some 35 KB of heap as .mpy files.
-_ONCE = ("firmware.plan", "firmware.config", "firmware.forms", "firmware.strictjson", "firmware.meters.profiles", "umodbus")
+_ONCE = (
+    "firmware.plan",
+    "firmware.config",
+    "firmware.forms",
+    "firmware.strictjson",
+    "firmware.posixtz",
+    "firmware.meters.profiles",
+    "umodbus",
+)
 
 
 class SafeApp:

@@ -21,6 +21,7 @@ BESIDE = {
     "gateway": "app",
     "supervisor": "errors",
     "forms": "config",
+    "posixtz": "clock",
     "": "errors",
 }
 # Names that only these files may import.

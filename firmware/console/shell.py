@@ -19,6 +19,7 @@ _ONLY_TYPED = (
     "firmware.config",
     "firmware.forms",
     "firmware.strictjson",
+    "firmware.posixtz",
     "firmware.meters.profiles",
     "umodbus",
 )
