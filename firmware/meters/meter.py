@@ -60,7 +60,7 @@ class Meter:
         ]
         self.counts = {"readings": 0, "no_reply": 0, "bad_frame": 0, "refused": 0, "retries": 0}
         self.reply_ms = 0
-        # When the last request was given up, or None.
+        # When the last request was made whose reply may come when another is waited for, or None.
         self._late_ms = None
         self._reply = reply or modbus.Reply()
 
@@ -109,6 +109,9 @@ class Meter:
         await self._settle()
         for left in range(section.retries, -1, -1):
             begun_ms = time.ticks_ms()
+            if left < section.retries:
+                # What answers now may be the late reply to an earlier try: that to this one is then still to come.
+                self._late_ms = begun_ms
             try:
                 data = await self.line.exchange(self.settings, request, len(request), self._reply, section.timeout_ms)
                 self.reply_ms = time.ticks_diff(time.ticks_ms(), begun_ms)

@@ -264,6 +264,18 @@ def test_the_reply_to_a_request_that_was_given_up_may_pass_before_the_next():
     assert len(line.settled_ms) == 1
 
 
+def test_what_answers_a_repeated_request_may_be_late_so_the_other_reply_may_pass():
+    # The first try's reply came late and was taken for the second's, whose own is still to come.
+    good = _floats(1, 4, (0x41200000,))
+    line = _Line([(None, NoReply(500)), (None, good), (None, good)])
+    meter = Meter(_section(retries=1), line)
+    assert asyncio.run(meter.read()) == ([1000], True)
+    assert line.settled_ms == []
+    asyncio.run(meter.read())
+    (settled_ms,) = line.settled_ms
+    assert 1000 < settled_ms <= 1500
+
+
 def test_a_request_given_up_long_ago_costs_no_time():
     line = _Line([(None, NoReply(20)), (None, _floats(1, 4, (0x41200000,)))])
     meter = Meter(_section(timeout_ms=20), line)
