@@ -1,6 +1,7 @@
 """The scripted servers: what they answer when all is well, and each of their faults. Bytes by hand, without umqtt."""
 
 from memory import raised
+
 from tests.sim import net, scripted, world
 from tests.sim.virtual import socket, tls
 

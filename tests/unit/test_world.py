@@ -1,7 +1,9 @@
 """Virtual time: events in order, waits in ticks, power that goes, ticks that wrap, a clock that drifts."""
 
 from memory import raised
+
 from tests.sim import net, world
+from tests.sim.flash import Cut
 from tests.sim.virtual import select, socket, time
 
 
@@ -127,14 +129,14 @@ def test_a_board_that_went_off_stays_off_whatever_it_calls():
     made = _made()
     seen = []
     made.on_off.append(lambda: seen.append(made.now_us))
-    made.call_at(50, lambda: made.go_off(world.Cut()))
+    made.call_at(50, lambda: made.go_off(Cut()))
     made.call_at(60, seen.append, "later")
-    assert raised(world.Cut, made.spend, 100) and made.now_us == 50
+    assert raised(Cut, made.spend, 100) and made.now_us == 50
     for function in (lambda: made.spend(1), lambda: made.run_until(1000), time.ticks_ms, select.poll().ipoll):
-        assert raised(world.Cut, function)
+        assert raised(Cut, function)
     assert seen == [50]
     made.rest()
-    made.go_off(world.Cut())
+    made.go_off(Cut())
     made.run_until(200)
     assert seen == [50, "later"]
     made.power_on()
@@ -226,7 +228,7 @@ def test_what_was_held_for_a_board_that_is_gone_is_gone():
     socket.net.switch(False)
     stream.conn.write(b"one")
     made.spend(5000000)
-    raised(world.Cut, made.go_off, world.Cut())
+    raised(Cut, made.go_off, Cut())
     made.power_on()
     socket.net.switch(True)
     socket.net.join()

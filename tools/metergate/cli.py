@@ -27,7 +27,7 @@ def _try(_):
 def _soak(arguments):
     from metergate import soak
 
-    return soak.main(arguments.days, arguments.seed)
+    return soak.main(arguments.days, arguments.seed, arguments.firmware, arguments.twice)
 
 
 def _proxy(arguments):
@@ -61,8 +61,10 @@ def _parser():
     command.add_argument("file", help="line file (JSON): settings and meters")
     command.set_defaults(run=_simulate)
     command = commands.add_parser("soak", help="simulated days of the firmware in virtual time, with faults")
-    command.add_argument("--days", type=int, default=60, help="how many (default: 60)")
+    command.add_argument("--days", type=float, default=60, help="how many (default: 60)")
     command.add_argument("--seed", type=int, default=1, help="the same seed gives the same run, byte for byte")
+    command.add_argument("--firmware", metavar="FOLDER", help="another firmware: a folder with boot.py, main.py, firmware, lib")
+    command.add_argument("--twice", action="store_true", help="run it twice, and compare every byte")
     command.set_defaults(run=_soak)
     command = commands.add_parser("proxy", help="a network with a fault, between a gateway and a broker")
     command.add_argument(
