@@ -117,6 +117,9 @@ def repl(is_raw, cut):
 
 def main(folder, cut=""):
     os.chdir(folder)
+    # What the ports are made of; the board itself must not find the project.
+    sys.path[:] = [_ROOT]
+    __import__("tests.sim.flashfile")
     sys.path[:] = ["", _ROOT + "/tests/sim/ports", ".frozen", "lib"]
     cause, is_raw = "PWRON_RESET", False
     while True:
