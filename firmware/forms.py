@@ -89,7 +89,10 @@ def _file(value, most):
 
 
 def _topic(value, most):
-    if not _text(value, most) or any(c in value for c in "+#") or value[0] in "/$" or value[-1] == "/":
+    # Bytes, since a packet's header has room for no more.
+    if not _text(value, most) or len(value.encode()) > most:
+        raise ValueError
+    if any(c in value for c in "+#") or value[0] in "/$" or value[-1] == "/":
         raise ValueError
     return value
 
@@ -140,6 +143,6 @@ def says(kind, allowed):
         "addresses": "a list of at most %d addresses (10.0.0.1), :port behind it if it is not the usual one",
         "hosts": "a list of at most %d hosts, each a name or address, :port behind it if it is not the usual one",
         "file": "a file name of at most %d characters in the gateway's own folder",
-        "topic": "1..%d characters without + # and without / at either end",
+        "topic": "1..%d bytes of UTF-8 without + # and without / at either end",
     }
     return forms[kind] % allowed

@@ -194,8 +194,9 @@ class Decoder:
     def __init__(self, shared=None):
         self.meters = {}
         self.shared = shared or {}
-        # The MeterNames of the newest note.
+        # The MeterNames of the newest note, and the indices of its heading up to it.
         self.named = None
+        self._said = []
 
     def decode(self, kind, payload):
         """Reading, Miss, Day or Event; None for a note. RecordError if the bytes are none of these."""
@@ -241,14 +242,23 @@ class Decoder:
     def _names(self, line):
         try:
             words = line.split(" ")
+            index = int(words[0])
+            if self._said and index <= self._said[-1]:
+                self._said = []
             if words[5:6] and words[5][0] == "=":
-                points = self._meter(int(words[5][1:])).points
+                same = int(words[5][1:])
+                if same not in self._said:
+                    # Its note is damaged; one from before may be another meter's. Unreadable is better than wrong.
+                    self.meters.pop(index, None)
+                    raise RecordError("names")
+                points = self._meter(same).points
             else:
                 points = tuple(_point(word) for word in words[5:])
             if self.shared.get(words[1]) == points:
                 # A decoder lives as long as a data centre does; what the gateway holds already is not held twice.
                 points = self.shared[words[1]]
-            self.meters[int(words[0])] = self.named = MeterNames(words[1], int(words[2]), points, int(words[3]), int(words[4]))
+            self._said.append(index)
+            self.meters[index] = self.named = MeterNames(words[1], int(words[2]), points, int(words[3]), int(words[4]))
         except (ValueError, IndexError):
             raise RecordError("names")
 

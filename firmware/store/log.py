@@ -58,8 +58,9 @@ class Log:
                 meter.last_slot_s, meter.next_day = old.last_slot_s, old.next_day
         if not self._same_names(decoder.meters):
             # Before the summaries that follow: they name their meters by these. Not at each start, for flash's sake.
-            for kind, note in self._heading():
-                self.ring.note(kind, note)
+            # Each with its points: a block that is opened meanwhile has a heading of its own.
+            for i, meter in enumerate(self.meters):
+                self.ring.note(record.NAMES, record.put_names(i, meter))
         self._refold()
         return False
 

@@ -69,15 +69,17 @@ def tls_cause(error):
     if number == _X509_VERIFY_FAILED:
         return "certificate"
     # mbedTLS's errors are negative, and once the handshake is over an errno that comes through it is negative too.
-    return _OS_ERRORS.get(abs(number), "os error %s" % number)
+    return _OS_ERRORS.get(abs(number) if isinstance(number, int) else number, "os error %s" % number)
 
 
-async def within(seconds, coroutine, stage):
-    """Await with a deadline; LinkDown(stage, ..) for a time-out, an end of stream and every OSError."""
+async def within(seconds, coroutine, stage, cause=None):
+    """Await with a deadline; LinkDown(stage, ..) for a time-out, an end of stream and every OSError.
+
+    cause: what a time-out is called where seconds differ from one to the next: causes are counted one by one."""
     try:
         return await asyncio.wait_for(coroutine, seconds)
     except asyncio.TimeoutError:
-        raise LinkDown(stage, "no answer in %d s" % seconds)
+        raise LinkDown(stage, cause or "no answer in %d s" % seconds)
     except EOFError:
         raise LinkDown(stage, "closed")
     except (OSError, ValueError) as error:
@@ -151,14 +153,19 @@ class Session:
     def packet(self, packet_id, topic, message, retain=False):
         """A QoS 1 publish for send(). message: payload.Message, of which the packet is a view, or payload.Streamed."""
         header = self.codec.publish(topic, message, packet_id, retain)
-        return _streamed(header, message) if hasattr(message, "pieces") else (message.behind(header),)
+        pieces = _streamed(header, message) if hasattr(message, "pieces") else (message.behind(header),)
+        return len(header) + len(message), pieces
 
     async def send(self, packet):
-        """Send what packet() has made."""
-        for piece in packet:
+        """Send what packet() has made. One deadline for all of it: whatever is slower holds the watchdog up."""
+        n_bytes, pieces = packet
+        await within(_REPLY_S + n_bytes // _LEAST_BYTES_PER_S, self._put_all(pieces), "publish", "no answer")
+
+    async def _put_all(self, pieces):
+        for piece in pieces:
             if self.failed:
                 raise self.failed
-            await self._write(piece, "publish", _REPLY_S + len(piece) // _LEAST_BYTES_PER_S)
+            await self._put(piece)
 
     async def ping(self):
         self.n_unanswered_pings += 1

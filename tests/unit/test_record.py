@@ -195,3 +195,17 @@ def test_kinds_nobody_knows_are_passed_over():
 def test_a_view_of_a_buffer_is_decoded_like_bytes():
     assert _decoder().decode(record.READING, memoryview(_reading([1, 2]))).values == [1, 2]
     assert Decoder().decode(record.EVENT, memoryview(b"x")).members == "x"
+
+
+def test_points_said_as_anothers_are_never_those_of_an_older_heading():
+    decoder = record.Decoder()
+    power, voltage = (("power", "kW", 4, "gauge"),), (("voltage_l1", "V", 2, "gauge"),)
+    for points in (power, voltage):
+        first, second = (record.MeterNames(name, 900, points) for name in ("main", "boiler"))
+        # The first note of the second heading is damaged.
+        if points is power:
+            decoder.decode(record.NAMES, record.put_names(0, first))
+            decoder.decode(record.NAMES, record.put_names(1, second, 0))
+    raised(RecordError, decoder.decode, record.NAMES, record.put_names(1, second, 0))
+    reading = record.put_reading(1, 1800000000, 1800000001, 0, [23020])
+    raised(RecordError, decoder.decode, record.READING, reading)

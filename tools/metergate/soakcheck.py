@@ -134,7 +134,7 @@ class Check:
             if what == "not running":
                 if not self.faults.is_stopped(line, true_s):
                     self.breaches.add("not running", f"{name} {slot} ({when(slot)}, {true_s} s): the board ran")
-            elif not self.faults.is_disturbed(name, true_s) and not self.faults.is_disturbed(name, true_s + 90):
+            elif not any(self.faults.is_disturbed(name, true_s + off_s) for off_s in (-WRONG_S, 0, WRONG_S)):
                 self.breaches.add("miss without reason", f"{name} {slot} ({when(slot)}, {true_s} s): {what}")
 
     # -- values ---------------------------------------------------------------------------------------------

@@ -32,6 +32,8 @@ class Said:
 
     def __init__(self, start_s):
         self._start_s = start_s
+        # When the board's clock was set.
+        self.steps = []
         self.by_register = defaultdict(list)
 
     def add(self, words):
@@ -56,11 +58,24 @@ class Said:
 
     def _near(self, name, register, at_s, hung_s):
         """What was said there when the board's clock showed at_s or a little less."""
-        rows = self.by_register.get((name, register), ())
+        rows = self.by_register.get((name, register))
+        if not rows:
+            return []
         true_s = at_s - self._start_s
         first = bisect_left(rows, (true_s - 2 * WRONG_S - hung_s,))
         last = bisect_left(rows, (true_s + 2 * WRONG_S,))
-        return [row for row in rows[first:last] if at_s - _SAID_S - hung_s <= row[1] <= at_s + 1]
+        return [
+            row
+            for row in rows[first:last]
+            if at_s - _SAID_S - hung_s <= row[1] <= at_s + 1
+            # The clock was set between two requests of one reading.
+            or self._is_stepped(row[0])
+        ]
+
+    def _is_stepped(self, true_s):
+        """True if the clock was set soon after."""
+        at = bisect_left(self.steps, true_s)
+        return at < len(self.steps) and self.steps[at] - true_s <= _SAID_S
 
 
 class Centre:
@@ -109,6 +124,7 @@ class Trace:
             self.offs.append((at_us, *rest.split()))
         elif kind == "clock":
             self.clocks.append(at_us)
+            self.said.steps.append(at_us // US)
         elif kind == "ntp":
             self.answers.append(at_us)
         elif kind == "plan":
