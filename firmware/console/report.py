@@ -41,7 +41,7 @@ class Report:
         )
 
     def points(self):
-        """What each point is: 250 bytes for each of up to 192."""
+        """What each point is: some 150 bytes for each, and 200 for each meter."""
         # The resolutions of now, since readings are taken while it is sent.
         steps = self.points_version
         return payload.Streamed(lambda: self._points(steps))
