@@ -9,7 +9,7 @@ from micropython import const
 from firmware import starts
 from firmware.console.shell import Shell, words_of
 from firmware.errors import MetergateError
-from firmware.unload import unload
+from firmware.unload import START_ONLY, unload
 
 _STOPPED_MS = const(600000)
 # Collected so often, what lives long stays together: else it lies scattered over the whole heap, and a TLS context
@@ -17,17 +17,6 @@ _STOPPED_MS = const(600000)
 _COLLECT_BYTES = const(2048)
 # A heap of megabytes has places enough, and takes long to collect.
 _SMALL_BYTES = const(786432)
-
-# What only the making of configuration and meters needs: a quarter of the code, some 35 KB of heap as .mpy files.
-_ONCE = (
-    "firmware.plan",
-    "firmware.config",
-    "firmware.forms",
-    "firmware.strictjson",
-    "firmware.posixtz",
-    "firmware.meters.profiles",
-    "umodbus",
-)
 
 
 class SafeApp:
@@ -56,7 +45,7 @@ def run():
         if starts.safe:
             return _safe(board, "it failed %d times in a row" % starts.MOST_FAILED, config)
         lines, meters = _equipment(board, config)
-        unload(*_ONCE)
+        unload(*START_ONLY)
         # Imported only now, for the heap's sake.
         from firmware.gateway import Gateway
 

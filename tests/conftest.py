@@ -1,5 +1,7 @@
 """CPython finds the firmware, its third-party modules and the names that only MicroPython has. Tests that need the twin."""
 
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -31,12 +33,28 @@ def _twins():
 def needs_twin(_twins, request):
     """Without the twin a test is left out, and pytest's last lines say so."""
     if _twins:
-        _left_out.append((request.node.nodeid, _twins))
-        pytest.skip("no twin")
+        _leave_out(request, _twins)
+
+
+@pytest.fixture
+def needs_valgrind(request):
+    """Without valgrind a test is left out, and pytest's last lines say so; with CI set it fails."""
+    if not shutil.which("valgrind"):
+        why = "no valgrind: apt install valgrind libc6-dbg:i386"
+        if os.environ.get("CI", "") not in ("", "0", "false"):
+            pytest.fail(why, pytrace=False)
+        _leave_out(request, why)
+
+
+def _leave_out(request, why):
+    _left_out.append((request.node.nodeid, why))
+    pytest.skip(why)
 
 
 def pytest_terminal_summary(terminalreporter):
     if _left_out:
         terminalreporter.section("NOT EVERYTHING WAS TESTED", red=True, bold=True)
-        terminalreporter.line(f"{len(_left_out)} tests were left out, from {_left_out[0][0]} on:")
-        terminalreporter.line(_left_out[0][1])
+        for why in dict.fromkeys(why for _, why in _left_out):
+            names = [name for name, reason in _left_out if reason == why]
+            terminalreporter.line(f"{len(names)} tests were left out, from {names[0]} on:")
+            terminalreporter.line(why)

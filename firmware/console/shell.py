@@ -6,23 +6,13 @@ import sys
 from micropython import const
 
 from firmware.errors import CommandError, ConfigError, MetergateError
-from firmware.unload import unload
+from firmware.unload import START_ONLY, unload
 
 _PROMPT = "> "
 _MOST_CHARS = const(200)
 _BACKSPACE = "\x08\x7f"
 # What only commands need, `config check` included.
-_ONLY_TYPED = (
-    "firmware.console.commands",
-    "firmware.console.views",
-    "firmware.plan",
-    "firmware.config",
-    "firmware.forms",
-    "firmware.strictjson",
-    "firmware.posixtz",
-    "firmware.meters.profiles",
-    "umodbus",
-)
+_ONLY_TYPED = ("firmware.console.commands", "firmware.console.views") + START_ONLY
 
 
 def words_of(error):

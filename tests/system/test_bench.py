@@ -2,9 +2,6 @@
 
 import importlib
 import json
-import shutil
-
-import pytest
 
 from metergate.faults import FAULTS
 from tests.bench import __main__ as bench
@@ -154,8 +151,7 @@ def test_the_ring_is_measured_beside_files(needs_twin):
         assert 0 < found["value"] < min(found["peers"].values())
 
 
-@pytest.mark.skipif(not shutil.which("valgrind"), reason="no valgrind")
-def test_instructions_are_counted(needs_twin):
+def test_instructions_are_counted(needs_twin, needs_valgrind):
     results = instructions.measure(lambda text: None, (("decode", 2, 12), ("append", 8, 24)))
     assert all(10000 < found["value"] < 10**7 for found in results.values())
     assert results.keys() == {"decode.instructions", "append.instructions"}

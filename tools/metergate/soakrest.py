@@ -127,6 +127,8 @@ def check_heap(check):
         whole = [used for day, used in rows.items() if from_s <= day * DAY_S and (day + 1) * DAY_S <= to_s]
         found += [max(whole)] if whole else []
     check.figures["heap"] = found
+    if scenario.lulls and len(found) < 2:
+        check.breaches.add("heap", f"{len(found)} spans without faults to compare")
     if len(found) > 1 and found[-1] > found[-2] + _HEAP_BYTES:
         check.breaches.add("heap", f"{found[-2]} bytes in use in the last lull, {found[-1]} at the end")
 
