@@ -29,6 +29,12 @@ class BadFrame(MeterError):
     cause = "bad frame"
 
 
+class BadData(MeterError):
+    """A frame answers the request, but what it holds is no value. args: (place, heard_bytes); an answer: never retried."""
+
+    cause = "bad data"
+
+
 class MeterRefused(MeterError):
     """The meter answered that it will not. args: (code,). An answer: it is never retried."""
 

@@ -61,8 +61,8 @@ class Line:
     async def exchange(self, settings, request, n, reply, timeout_ms):
         """Send request[:n] and return what reply.add gives for the bytes that come back.
 
-        settings: (baud, bits, parity, stop). reply: a decoder with expect(request), add(data, n), wanted(), heard and
-        give_up(). timeout_ms counts from the request's last byte until the reply begins; a reply that has begun
+        settings: (baud, bits, parity, stop). reply: a decoder with expect(request), add(data, n), wanted(), heard,
+        longest and give_up(). timeout_ms counts from the request's last byte until the reply begins; a reply that has begun
         gets the time its bytes take on the wire. NoReply, BadFrame or MeterRefused."""
         async with self.lock:
             self._set(settings)
@@ -145,7 +145,7 @@ class Line:
         begun_ms = time.ticks_ms()
         allowed_ms = timeout_ms
         # However the bytes come: twice the time allowed, and twice what the whole reply takes on the wire.
-        most_ms = 2 * timeout_ms + 2 * self._wire_ms(reply) + _NAP_MS
+        most_ms = 2 * timeout_ms + 2 * (reply.longest * self._char_us // 1000) + _NAP_MS
         while True:
             n = self._read()
             waited_ms = time.ticks_diff(time.ticks_ms(), begun_ms)

@@ -1,4 +1,4 @@
-"""Modbus RTU: requests out, replies in, registers to exact integers. Pure: no line, no clock.
+"""Modbus RTU: requests out, replies in. Pure: no line, no clock. What stands in the registers is in numbers.
 
 PDUs are built by umodbus.functions; framing and checks are ours, since umodbus takes replies that do not match
 their request. Modbus over serial line V1.02 and Modbus application protocol V1.1b3.
@@ -44,10 +44,18 @@ class _Typing:
     List = Optional = Union = None
 
 
+class _Const:
+    """Stands for umodbus.const: these are used here, and each of its thirty others stays in the heap for good."""
+
+    READ_HOLDING_REGISTERS = HOLDING
+    READ_INPUT_REGISTER = INPUT
+
+
 def _functions():
     """umodbus.functions, imported when a request is made: that is once, at start, and it takes 6 KB of heap."""
     if sys.implementation.name == "micropython":
         sys.modules.setdefault("umodbus.typing", _Typing)
+        sys.modules.setdefault("umodbus.const", _Const)
     from umodbus import functions
 
     return functions
@@ -71,6 +79,28 @@ def put_read(buf, unit, function, first, count):
     buf[n] = crc & 0xFF
     buf[n + 1] = crc >> 8
     return n + 2
+
+
+def put_range(request, first, count):
+    """Change a request that put_read has written to ask for other registers."""
+    request[2] = first >> 8
+    request[3] = first & 0xFF
+    request[4] = count >> 8
+    request[5] = count & 0xFF
+    crc = crc16(request, 0, 6)
+    request[6] = crc & 0xFF
+    request[7] = crc >> 8
+
+
+def first_of(request):
+    """The first register that a request asks for."""
+    return request[2] << 8 | request[3]
+
+
+def place_of(request):
+    """'registers 0034..0049': what a request asks for, as manuals have it in hex."""
+    first = first_of(request)
+    return "registers %04X..%04X" % (first, first + (request[4] << 8 | request[5]) - 1)
 
 
 class Reply:
@@ -101,27 +131,52 @@ class Reply:
         """How many bytes are in the buffer."""
         return self._n
 
+    @property
+    def longest(self):
+        """How many bytes the reply may take at most."""
+        return self._head[2] + 5
+
     def wanted(self):
         """How many more bytes the reply may take at least: 1.. Lets the line sleep until they can have come."""
         return max(1, self._head[2] + 5 - self._n)
 
     def add(self, data, n):
-        """Take n bytes of data. A memoryview of the registers' bytes once the reply is whole, else None.
+        """Take n bytes of data, any number. A memoryview of the registers' bytes once the reply is whole, else None.
 
         The view is valid until start. MeterRefused(code) if the unit answers with an exception. A frame that
         ends in garbage is no fault: the next bytes may bring a good one."""
         buf = self._buf
-        if self._n + n > _BUFFER_BYTES:
-            # Only noise can fill the buffer: the newest bytes may hold the beginning of a reply.
-            keep = min(self._n, _MOST_FRAME, _BUFFER_BYTES - n)
-            self.noise_bytes += self._n - keep
-            buf[:keep] = buf[self._n - keep : self._n]
-            self._n = keep
-        buf[self._n : self._n + n] = memoryview(data)[:n]
-        self._n += n
-        return self._find()
+        taken = 0
+        at = -1
+        while at < 0 and taken < n:
+            if self._n == _BUFFER_BYTES:
+                self._forget()
+            end = self._n
+            while end < _BUFFER_BYTES and taken < n:
+                buf[end] = data[taken]
+                end += 1
+                taken += 1
+            self._n = end
+            at = self._search()
+        if at < 0:
+            return None
+        self.noise_bytes += at
+        if buf[at + 1] & 0x80:
+            self._n = 0
+            raise MeterRefused(buf[at + 2])
+        return memoryview(buf)[at + 3 : at + 3 + self._head[2]]
 
-    def _find(self):
+    def _forget(self):
+        """Make room in a full buffer: only noise fills it, and a frame that has begun is among its newest bytes."""
+        buf = self._buf
+        drop = _BUFFER_BYTES - _MOST_FRAME
+        for i in range(_MOST_FRAME):
+            buf[i] = buf[i + drop]
+        self.noise_bytes += drop
+        self._n = _MOST_FRAME
+
+    def _search(self):
+        """The offset of the first good frame that matches, or -1. Allocates nothing."""
         buf, end, head = self._buf, self._n, self._head
         for i in range(end - _EXCEPTION_BYTES + 1):
             if buf[i] != head[0]:
@@ -129,12 +184,10 @@ class Reply:
             if buf[i + 1] == head[1] and buf[i + 2] == head[2]:
                 last = i + 3 + head[2]
                 if last + 2 <= end and self._good(i, last):
-                    self.noise_bytes += i
-                    return memoryview(buf)[i + 3 : last]
+                    return i
             elif buf[i + 1] == head[1] | 0x80 and self._good(i, i + 3):
-                self.noise_bytes += i
-                raise MeterRefused(buf[i + 2])
-        return None
+                return i
+        return -1
 
     def _good(self, first, last):
         crc = crc16(self._buf, first, last)
@@ -146,74 +199,3 @@ class Reply:
         self.noise_bytes += self._n
         self._n = 0
         raise BadFrame(heard)
-
-
-# What a form may divide the register by, and its exponent of ten.
-_DIVISORS = {"1": 0, "10": 1, "100": 2, "1000": 3, "10000": 4}
-
-
-def form_of(text):
-    """(n_registers, divide) of a register form: 'f32' or 'f32/1000'. ValueError if it is none of ours.
-
-    divide: the exponent of ten by which the meter's unit is smaller than the point's."""
-    if text == "f32":
-        return 2, 0
-    if text[:4] != "f32/" or text[4:] not in _DIVISORS:
-        raise ValueError(text)
-    return 2, _DIVISORS[text[4:]]
-
-
-def bits_of(data, offset):
-    """The 32 bits of two registers, high word first, at a byte offset of a reply."""
-    return data[offset] << 24 | data[offset + 1] << 16 | data[offset + 2] << 8 | data[offset + 3]
-
-
-def _fraction_of(bits):
-    """(mantissa, power of two) of an IEEE 754 binary32, sign left out; None for Inf and NaN."""
-    exponent = bits >> 23 & 0xFF
-    mantissa = bits & 0x7FFFFF
-    if exponent == 0xFF:
-        return None
-    if exponent == 0:
-        return mantissa, -149
-    return mantissa | 0x800000, exponent - 150
-
-
-def scaled_of_f32(bits, decimals, divide=0):
-    """The integer nearest to value * 10**(decimals - divide), ties to even; None for Inf, NaN and beyond 63 bits.
-
-    From the bits alone: a board's own floats have no more digits than the register."""
-    fraction = _fraction_of(bits)
-    if fraction is None:
-        return None
-    number, power = fraction
-    divisor = 1
-    if decimals >= divide:
-        number *= 10 ** (decimals - divide)
-    else:
-        divisor = 10 ** (divide - decimals)
-    if power >= 0:
-        number <<= power
-    else:
-        divisor <<= -power
-    quotient, rest = divmod(number, divisor)
-    if 2 * rest > divisor or (2 * rest == divisor and quotient & 1):
-        quotient += 1
-    if quotient >> 63:
-        return None
-    return -quotient if bits >> 31 else quotient
-
-
-def step_of_f32(bits, decimals, divide=0):
-    """One step of the f32 in units of the point's last digit, rounded up: 1 unless the register is the coarser."""
-    fraction = _fraction_of(bits)
-    if fraction is None:
-        return 1
-    power = fraction[1]
-    number = 10 ** (decimals - divide) if decimals >= divide else 1
-    divisor = 1 if decimals >= divide else 10 ** (divide - decimals)
-    if power >= 0:
-        number <<= power
-    else:
-        divisor <<= -power
-    return max(1, (number + divisor - 1) // divisor)

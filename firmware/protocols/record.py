@@ -38,18 +38,22 @@ _MISS_BYTES = const(11)
 _DAY_BYTES = const(5)
 # 63 bits and a sign, 7 bits a byte.
 _MOST_VARINT = const(10)
+# Characters of a meter's own number; longer ones are cut.
+MOST_SERIAL = const(16)
 
 
 class MeterNames:
     """What the log knows of a meter: name, every_s, points ((name, unit, decimals, class), ..), and how far
-    its records go: last_slot_s (0: none yet), next_day (the first day without a summary; 0: none begun)."""
+    its records go: last_slot_s (0: none yet), next_day (the first day without a summary; 0: none begun).
+    serial: the instrument's own number, "" if not known yet; None: it cannot tell."""
 
-    def __init__(self, name, every_s, points, last_slot_s=0, next_day=0):
+    def __init__(self, name, every_s, points, last_slot_s=0, next_day=0, serial=None):
         self.name = name
         self.every_s = every_s
         self.points = points
         self.last_slot_s = last_slot_s
         self.next_day = next_day
+        self.serial = serial
 
 
 class Reading:
@@ -160,14 +164,21 @@ def put_day(index, day, members):
 
 
 def put_names(index, names, same=None):
-    """Bytes of a NAMES note: `index name every_s last_slot_s next_day point:unit:decimals:class ..`.
+    """Bytes of a NAMES note: `index name every_s last_slot_s next_day point:unit:decimals:class .. #serial`.
 
     same: the index of a note before it that has the same points; they are then said as `=index`."""
     if same is None:
         points = " ".join("%s:%s:%d:%s" % point for point in names.points)
     else:
         points = "=%d" % same
-    return ("%d %s %d %d %d %s" % (index, names.name, names.every_s, names.last_slot_s, names.next_day, points)).encode()
+    serial = " #" + names.serial if names.serial else ""
+    head = "%d %s %d %d %d " % (index, names.name, names.every_s, names.last_slot_s, names.next_day)
+    return (head + points + serial).encode()
+
+
+def serial_of(text):
+    """A meter's own number as a NAMES note can hold it: at most 16 printable characters without a space."""
+    return "".join(c if "!" <= c <= "~" else "_" for c in text.strip())[:MOST_SERIAL]
 
 
 def put_cursors(cursors):
@@ -242,6 +253,7 @@ class Decoder:
     def _names(self, line):
         try:
             words = line.split(" ")
+            serial = words.pop()[1:] if words[-1][0] == "#" else ""
             index = int(words[0])
             if self._said and index <= self._said[-1]:
                 self._said = []
@@ -258,7 +270,8 @@ class Decoder:
                 # A decoder lives as long as a data centre does; what the gateway holds already is not held twice.
                 points = self.shared[words[1]]
             self._said.append(index)
-            self.meters[index] = self.named = MeterNames(words[1], int(words[2]), points, int(words[3]), int(words[4]))
+            names = MeterNames(words[1], int(words[2]), points, int(words[3]), int(words[4]), serial)
+            self.meters[index] = self.named = names
         except (ValueError, IndexError):
             raise RecordError("names")
 
