@@ -71,18 +71,26 @@ def run():
 def _load():
     from firmware import plan
 
-    return plan.load("config.json", "secrets.json")
+    return plan.load("config.json", "secrets.json", "profiles.json")
 
 
 def _equipment(board, config):
-    """([Line, ..], [Meter, ..]) of the configuration. The meters of a line share a decoder: one speaks at a time."""
+    """([Line, ..], [Meter, ..]) of the configuration. The meters of a line that speak the same share a decoder."""
     from firmware.bus.line import Line
-    from firmware.meters.meter import Meter
-    from firmware.protocols.modbus import Reply
+    from firmware.meters import equip
 
     lines = [Line(section.name, *board.line_ports(section)) for section in config.lines]
-    shared = {line.name: (line, Reply()) for line in lines}
-    return lines, [Meter(section, *shared[section.line]) for section in config.meters]
+    by_name = {line.name: line for line in lines}
+    shared = {}
+    meters = []
+    for section in config.meters:
+        # The two editions of DL/T 645 have one decoder.
+        key = section.line, section.protocol[:6]
+        if key not in shared:
+            shared[key] = equip.asking_of(section.protocol)
+        meters.append(equip.meter_of(section, by_name[section.line], shared[key], config.profiles))
+    config.profiles = {}
+    return lines, meters
 
 
 def _safe(board, why, config):

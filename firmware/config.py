@@ -30,12 +30,15 @@ SCHEMA = (
     ("lines[].de", "int", (-1, 48), -1, "GPIO of driver-enable; -1: the transceiver switches by itself"),
     ("meters[].name", "name", 32, REQUIRED, "Name of the meter in messages"),
     ("meters[].line", "name", 16, REQUIRED, "The line it is on"),
-    ("meters[].protocol", "choice", ("modbus",), REQUIRED, "What it speaks"),
-    ("meters[].unit", "int", (1, 247), REQUIRED, "Its Modbus address"),
-    ("meters[].profile", "name", 32, REQUIRED, "Its register table"),
+    ("meters[].protocol", "choice", ("modbus", "dlt645", "dlt645-1997", "cjt188"), REQUIRED, "What it speaks"),
+    ("meters[].unit", "int", (0, 247), 0, "Its Modbus address, 1..247; 0: it speaks another protocol"),
+    ("meters[].number", "number", None, "", "Its DL/T 645 or CJ/T 188 number; A..A: whichever it is, for the only such meter"),
+    ("meters[].profile", "name", 32, REQUIRED, "Its table of points; `metergate profiles` lists them"),
     ("meters[].settings", "settings", None, "", "Baud rate, data bits, parity, stop bits (9600 8N1); empty: the profile's"),
     ("meters[].every_s", "every", (1, 86400), 900, "Seconds between readings, a divisor of 86400"),
-    ("meters[].points", "names", 12, (), "Points to read; empty: the profile's default set"),
+    ("meters[].points", "names", 32, (), "Points to read; empty: the profile's default set"),
+    ("meters[].function", "choice", ("profile", "3", "4"), "profile", "Modbus function its points are read by"),
+    ("meters[].reads_per_day_max", "int", (0, 86400), 0, "Most slots a day of a meter on a battery; 0: the profile's"),
     ("meters[].timeout_ms", "int", (20, 5000), 500, "How long a reply is waited for, from the request's last byte"),
     ("meters[].retries", "int", (0, 5), 2, "How often an unanswered or garbled request is repeated"),
     ("uplinks[].name", "name", 16, REQUIRED, "Name of the data centre"),
@@ -54,11 +57,20 @@ LISTS = (("lines", 0, 2), ("meters", 0, 16), ("uplinks", 0, 4))
 
 
 class Section:
-    """One section of the configuration; its keys are attributes."""
+    """One section of the configuration; its keys are attributes.
+
+    Defaults are attributes of the class, since a key has the same one wherever it is: a section holds only what it says."""
+
+
+for _row in SCHEMA:
+    if _row[3] is not REQUIRED:
+        setattr(Section, _row[0].split(".")[1], _row[3])
 
 
 class Config:
-    """gateway and network: Section; lines, meters, uplinks: lists of Section. hash: 8 hex digits of text_of(config)."""
+    """gateway and network: Section; lines, meters, uplinks: lists of Section.
+
+    hash: 8 hex digits of text_of(config). profiles: profiles of one's own by name, which plan.load fills in."""
 
 
 def parse(raw, secrets=None):
@@ -70,6 +82,7 @@ def parse(raw, secrets=None):
     _check_keys("", raw, ("gateway", "network") + tuple(row[0] for row in LISTS))
     _check_keys("secrets.", secrets, ("network", "uplinks"))
     config = Config()
+    config.profiles = {}
     for name in ("gateway", "network"):
         setattr(config, name, _section(name, raw.get(name, {}), secrets.get(name, {})))
     for name, least, most in LISTS:
@@ -105,15 +118,13 @@ def _section(key, raw, secrets):
     _check_keys(key + ".", raw, [row[0] for row in rows if row[1] is not SECRET])
     _check_keys("secrets.%s." % key, secrets, [row[0] for row in rows if row[1] is SECRET])
     section = Section()
-    for name, kind, allowed, default, _ in rows:
-        source = secrets if kind is SECRET else raw
+    for name, form, allowed, default, _ in rows:
+        source = secrets if form is SECRET else raw
         if name not in source:
             if default is REQUIRED:
-                raise ConfigError("%s.%s" % (key, name), "is missing; must be " + says(kind, allowed))
-            value = default
+                raise ConfigError("%s.%s" % (key, name), "is missing; must be " + says(form, allowed))
         else:
-            value = checked("%s.%s" % (key, name), kind, allowed, source[name])
-        setattr(section, name, value)
+            setattr(section, name, checked("%s.%s" % (key, name), form, allowed, source[name]))
     return section
 
 

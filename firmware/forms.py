@@ -88,6 +88,15 @@ def _file(value, most):
     return value
 
 
+def _meter_number(value, _):
+    # Every digit stands for itself, or A, which a meter takes for any.
+    if value == "":
+        return value
+    if not isinstance(value, str) or len(value) not in (12, 14) or not (is_digits(value) or value == "A" * len(value)):
+        raise ValueError
+    return value
+
+
 def _topic(value, most):
     # Bytes, since a packet's header has room for no more.
     if not _text(value, most) or len(value.encode()) > most:
@@ -119,6 +128,7 @@ _CHECKS = {
     "topic": _topic,
     "zone": _zone,
     "settings": parse_settings,
+    "number": _meter_number,
 }
 
 
@@ -134,6 +144,8 @@ def says(kind, allowed):
         return "a POSIX TZ string such as CST-8 or CET-1CEST,M3.5.0,M10.5.0/3"
     if kind == "settings":
         return "baud rate 300..115200, data bits, parity, stop bits, such as 9600 8N1"
+    if kind == "number":
+        return "12 digits (DL/T 645) or 14 (CJ/T 188), or as many A"
     forms = {
         "name": "1..%d of A-Z a-z 0-9 _ -",
         "names": "a list of at most %d names, none twice",

@@ -8,6 +8,7 @@ from firmware import VERSION, clock, starts
 from firmware.console.report import Report
 from firmware.console.shell import Shell
 from firmware.errors import MetergateError
+from firmware.meters.identity import Identity
 from firmware.meters.poll import Poll
 from firmware.meters.quiet import Quiet
 from firmware.protocols import payload, record
@@ -69,7 +70,7 @@ class Gateway:
         for line in self.lines:
             meters = [(i, meter) for i, meter in enumerate(self.meters) if meter.line is line]
             if meters:
-                poll = Poll(line.name, meters, self.log, zone, self.now_s)
+                poll = Poll(line.name, meters, self.log, zone, self.now_s, Identity(self.log, self.tell, zone))
                 poll.quality = self._clock_quality
                 self.polls.append(poll)
 

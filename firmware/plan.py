@@ -3,19 +3,37 @@
 Used by the firmware at its start, and on a PC before a configuration is copied to a board.
 """
 
+from micropython import const
+
 from firmware import strictjson
 from firmware.config import parse
 from firmware.errors import ConfigError
-from firmware.meters.meter import Meter
-from firmware.protocols.record import put_names
+from firmware.meters import equip
+from firmware.protocols.record import MOST_SERIAL, put_names
 from firmware.store.ring import MOST_HEADING_BYTES
 
-_FRAME_BYTES = 11
+# A NAMES note's frame, and what its last slot and next day may take more than at first.
+_GROWS_BYTES = const(11 + 13)
 
 
-def load(config_file, secrets_file):
-    """Config of two JSON files; the secrets' may be missing. ConfigError names the key, or the file."""
-    return check(parse(_json(config_file, None), _json(secrets_file, {})))
+def load(config_file, secrets_file, profiles_file):
+    """Config of three JSON files; secrets and profiles may be missing. ConfigError names the key, or the file.
+
+    profiles of the Config: {name: Profile} of profiles_file."""
+    config = parse(_json(config_file, None), _json(secrets_file, {}))
+    config.profiles = own_profiles(profiles_file)
+    return check(config)
+
+
+def own_profiles(profiles_file):
+    """{name: Profile} of a JSON file, which may be missing. ConfigError names profile, row and field."""
+    raw = _json(profiles_file, {})
+    if raw == {}:
+        return {}
+    # Imported only where somebody has any.
+    from firmware.meters import own
+
+    return own.profiles_of(raw)
 
 
 def _json(name, default):
@@ -48,14 +66,19 @@ def check(config):
                 ports.add(port)
     n_bytes = 0
     places = set()
+    seen = []
     for i, section in enumerate(config.meters):
         key = "meters[%d]" % i
         if section.line not in lines:
             raise ConfigError(key + ".line", "must be the name of a line: " + (", ".join(sorted(lines)) or "there is none"))
-        if (section.line, section.unit) in places:
-            raise ConfigError(key + ".unit", "must be a unit used once on a line; %d is taken" % section.unit)
-        places.add((section.line, section.unit))
-        n_bytes += len(put_names(i, Meter(section, None, key=key).names())) + 20 + _FRAME_BYTES
+        _check_address(key, section)
+        meter = equip.meter_of(section, None, None, config.profiles, key)
+        _check_place(key, section, meter.settings, places)
+        _check_allowance(key, section, config.profiles)
+        # As a block's heading has them: the points of a meter that was named before are not said again.
+        same = seen.index(meter.points) if meter.points in seen else None
+        seen.append(meter.points)
+        n_bytes += len(put_names(i, meter.names(), same)) + _GROWS_BYTES + (2 + MOST_SERIAL if meter.identifies else 0)
     if n_bytes > MOST_HEADING_BYTES:
         raise ConfigError(
             "meters", "must be fewer, or with fewer points: their names take %d bytes of %d" % (n_bytes, MOST_HEADING_BYTES)
@@ -65,3 +88,42 @@ def check(config):
     if config.network.kind == "wifi" and not config.network.ssid:
         raise ConfigError("network.ssid", "must be the network's name, since network.kind is wifi")
     return config
+
+
+def _check_address(key, section):
+    """Every meter has an address of its own protocol, and none of another."""
+    if section.protocol == "modbus":
+        if section.number:
+            raise ConfigError(key + ".number", "must not be there: a Modbus meter has a unit")
+        if not section.unit:
+            raise ConfigError(key + ".unit", "is missing; must be 1..247")
+        return
+    n = equip.N_DIGITS[section.protocol]
+    if section.unit:
+        raise ConfigError(key + ".unit", "must not be there: only a Modbus meter has one")
+    if len(section.number) != n:
+        raise ConfigError(key + ".number", "must be the %d digits of its number, or %d A" % (n, n))
+
+
+def _check_place(key, section, settings, places):
+    """No two meters of a line would answer one request."""
+    name, address = ("unit", section.unit) if section.protocol == "modbus" else ("number", section.number)
+    # The frames of the two editions of DL/T 645 are the same.
+    common = section.line, section.protocol[:6], settings
+    if any(place[:3] == common and _meet(place[3], address) for place in places):
+        raise ConfigError("%s.%s" % (key, name), "must be a %s used once on a line; %s is taken" % (name, address))
+    places.add(common + (address,))
+
+
+def _meet(one, other):
+    """True if two meters of these addresses would answer one request."""
+    return one == other or "A" in str(one) + str(other)
+
+
+def _check_allowance(key, section, own):
+    """A meter on a battery is not read more often than that lasts for."""
+    allowed = section.reads_per_day_max or equip.profile_for(section, own, key).reads_per_day
+    if allowed and 86400 // section.every_s > allowed:
+        raise ConfigError(
+            key + ".every_s", "must be %d or more: it may be read %d times a day" % (-(-86400 // allowed), allowed)
+        )

@@ -11,6 +11,11 @@ START_ONLY = (
     "firmware.strictjson",
     "firmware.posixtz",
     "firmware.meters.profiles",
+    "firmware.meters.equip",
+    "firmware.meters.equip_dlt645",
+    "firmware.meters.equip_cjt188",
+    "firmware.meters.own",
+    "firmware.meters.points",
     "umodbus",
 )
 

@@ -11,8 +11,9 @@ from micropython import const
 
 from firmware.clock import civil_of_day, day_of_civil
 from firmware.console import views
-from firmware.errors import CommandError, MeterError
+from firmware.errors import BadData, CommandError, MeterError, MeterRefused
 from firmware.protocols import record
+from firmware.protocols.payload import decimal_text
 
 # A clock set to another year is a slip of the finger.
 _FIRST_YEAR = const(2025)
@@ -20,6 +21,7 @@ _LAST_YEAR = const(2099)
 
 _CONFIG = "config.json"
 _SECRETS = "secrets.json"
+_PROFILES = "profiles.json"
 
 
 async def _help(_, words, say):
@@ -45,30 +47,69 @@ async def _meters(app, words, say):
 
 
 async def _read(app, words, say):
+    if not words:
+        raise CommandError("write: read METER, or read METER POINT ..; `meters` lists the meters")
     for meter in app.meters:
-        if meter.name == _only(words, "METER"):
+        if meter.name == words[0]:
             break
     else:
         raise CommandError("no meter %s; `meters` lists them" % words[0])
     try:
-        values, _ = await meter.read()
+        if words[1:]:
+            await _read_points(meter, words[1:], say)
+        else:
+            values, _ = await meter.read()
+            for point, value in zip(meter.points, values):
+                await say(views.values_text((point,), (value,)))
     except MeterError as error:
         await say(refusal(meter, error))
         return
-    for point, value in zip(meter.points, values):
-        await say(views.values_text((point,), (value,)))
     await say("%d ms; not stored: stored readings are taken at their slots" % meter.reply_ms)
+
+
+async def _read_points(meter, names, say):
+    """Points of the meter's profile by name, and what it says of itself; `all` is all of them."""
+    # Imported here: the tables are needed by nobody else while the gateway runs.
+    from firmware import plan
+    from firmware.meters import equip, profiles
+
+    profile = equip.profile_for(meter.section, plan.own_profiles(_PROFILES), "meter")
+    known = [row[0] for row in profile.points]
+    names = known if names == ["all"] else names
+    for name in names:
+        if name not in known:
+            raise CommandError("no point %s; %s has all, %s" % (name, profile.name, ", ".join(known)))
+    rows = [row for row in profile.rows_of(names) if row[5] != profiles.ABOUT]
+    if rows:
+        values = await meter.read_others(rows, equip.blocks_of(meter.section, profile, rows))
+        for row, value in zip(rows, values):
+            await say(views.values_text(((row[0], row[3], row[4], row[5]),), (value,)))
+    for row in profile.rows_of(names):
+        if row[5] == profiles.ABOUT:
+            await say(await _about(meter, row, equip.blocks_of(meter.section, profile, (row,))[0]))
+
+
+async def _about(meter, row, block):
+    """What a meter says of itself; one that does not have it says so, and the others are read on."""
+    name, _, _, unit, decimals, _ = row
+    try:
+        text = await meter.read_text(block)
+        return ("%s %s %s" % (name, decimal_text(int(text), decimals) if decimals else text, unit)).rstrip()
+    except (BadData, MeterRefused) as error:
+        return "%s: %s" % (name, error.cause)
 
 
 def refusal(meter, error):
     """What an exchange failed of, and what to look at, in one line."""
-    place = "meter %s (unit %d, %s, line %s)" % (meter.name, meter.section.unit, meter.settings_text, meter.section.line)
+    place = "meter %s (%s, %s, line %s)" % (meter.name, meter.place, meter.settings_text, meter.section.line)
     if error.cause == "refused":
         return "%s refused: code %02X. Does its profile fit this model?" % (place, error.code)
+    if error.cause == "bad data":
+        return "%s answers what is no value: %s. Does its profile fit this model?" % (place, error.args[0])
     if error.cause == "bad frame":
         heard = " ".join("%02X" % byte for byte in error.args[0][:40])
-        return "%s: heard no good frame, but %s. Wrong settings, two meters with one unit, noise?" % (place, heard)
-    return "%s: heard nothing. Powered? A and B swapped? Right unit and settings?" % place
+        return "%s: heard no good frame, but %s. Wrong settings, two meters with one address, noise?" % (place, heard)
+    return "%s: heard nothing. Powered? A and B swapped? Right %s and settings?" % (place, meter.place.partition(" ")[0])
 
 
 async def _config(app, words, say):
@@ -79,7 +120,7 @@ async def _config(app, words, say):
         await say(config.text_of(app.config) if app.config else "no valid configuration in force")
         await say("# secrets are not shown; configuration hash %s" % app.config.hash if app.config else "")
     elif len(words) == 2 and words[0] in ("check", "load"):
-        found = plan.load(words[1], _SECRETS)
+        found = plan.load(words[1], _SECRETS, _PROFILES)
         if words[0] == "load":
             await _load(app, words[1], found.hash)
         await say("%s is valid, hash %s%s" % (words[1], found.hash, "; `restart` takes it up" if words[0] == "load" else ""))
@@ -152,18 +193,12 @@ async def _restart(app, words, say):
     app.restart()
 
 
-def _only(words, name):
-    if len(words) != 1:
-        raise CommandError("one argument is needed: %s" % name)
-    return words[0]
-
-
 COMMANDS = {
     "help": (_help, "", "this list", True),
     "clock": (_clock, "[DATE TIME]", "the local time and its source; set it where there is no time server", False),
     "status": (_status, "", "the gateway at a glance: time, log, network, uplinks, lines", True),
     "meters": (_meters, "", "every meter with its newest reading and its counts", False),
-    "read": (_read, "METER", "read a meter now and show its values", False),
+    "read": (_read, "METER [POINT .. | all]", "read a meter now: its values, or any points of its profile", False),
     "config": (_config, "show | check FILE | load FILE", "show it; check a file; check a file and put it in force", True),
     "export": (_export, "[FROM [TO]]", "stored readings as CSV, times in UTC; dates are local days", False),
     "restart": (_restart, "", "write down what is in memory and start anew", True),

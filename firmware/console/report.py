@@ -26,8 +26,12 @@ class Report:
 
     @property
     def points_version(self):
-        """Changes when points() does: the resolution of a float register grows with its value."""
-        return tuple(tuple(meter.steps) for meter in self._app.meters)
+        """A number that changes when points() does: the resolution of a float register grows, and a meter may be replaced."""
+        return hash(self._state())
+
+    def _state(self):
+        """What in points() may change: steps and serial number of each meter."""
+        return tuple((tuple(meter.steps), names.serial) for meter, names in zip(self._app.meters, self._app.log.meters))
 
     def status(self, online):
         app = self._app
@@ -42,11 +46,11 @@ class Report:
 
     def points(self):
         """What each point is: some 150 bytes for each, and 200 for each meter."""
-        # The resolutions of now, since readings are taken while it is sent.
-        steps = self.points_version
-        return payload.Streamed(lambda: self._points(steps))
+        # The state of now, since readings are taken while it is sent.
+        state = self._state()
+        return payload.Streamed(lambda: self._points(state))
 
-    def _points(self, steps):
+    def _points(self, state):
         app = self._app
         config = app.config
         yield '{%s,"zone":%s,"cfg":"%s","meters":[' % (
@@ -55,12 +59,12 @@ class Report:
             config.hash,
         )
         comma = ""
-        for meter, its_steps in zip(app.meters, steps):
-            yield comma + _meter_head(meter)
+        for meter, (its_steps, serial) in zip(app.meters, state):
+            yield comma + _meter_head(meter, serial)
             yield '"points":['
             comma = ""
             for row, step in zip(meter.rows, its_steps):
-                yield comma + _point(row, step)
+                yield comma + _point(meter.section.protocol, row, step)
                 comma = ","
             yield "]}"
         yield "]}"
@@ -106,14 +110,15 @@ class Report:
         )
 
 
-def _meter_head(meter):
+def _meter_head(meter, serial):
     """A meter's members before its points, and the brace before them."""
     section = meter.section
     members = obj(
         ("m", text(meter.name)),
         ("line", text(section.line)),
         ("protocol", text(section.protocol)),
-        ("unit", str(section.unit)),
+        ("number", text(section.number)) if section.number else ("unit", str(section.unit)),
+        ("serial_number", text(serial or None)),
         ("profile", text(section.profile)),
         ("profile_hash", text(profile_hash(meter.rows))),
         ("model", text(meter.model)),
@@ -122,14 +127,21 @@ def _meter_head(meter):
     return members[:-1] + ","
 
 
-def _point(row, step):
+def _register_text(protocol, register):
+    """How a row's register is said: a Modbus register, a data identifier; CJ/T 188 has a field's name there."""
+    if protocol == "cjt188":
+        return register
+    return ("%08X" if protocol == "dlt645" else "%04X") % register
+
+
+def _point(protocol, row, step):
     name, register, form, unit, decimals, klass = row
     return obj(
         ("name", text(name)),
         ("unit", text(unit)),
         ("decimals", str(decimals)),
         ("resolution", text(decimal_text(step, decimals))),
-        ("register", text("%04X" % register)),
+        ("register", text(_register_text(protocol, register))),
         ("form", text(form)),
         ("class", text(klass)),
     )

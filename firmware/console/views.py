@@ -44,9 +44,9 @@ def meter_lines(app):
     """One line per meter with its newest reading."""
     for meter in app.meters:
         section = meter.section
-        place = "%s/%d %s %s every %d s" % (
+        place = "%s/%s %s %s every %d s" % (
             section.line,
-            section.unit,
+            section.number or section.unit,
             section.profile,
             meter.settings_text,
             section.every_s,

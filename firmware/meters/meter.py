@@ -1,133 +1,202 @@
-"""A meter: a profile, its address and its line, read as one reading.
-
-The chosen points are merged into the fewest requests, and these are made, once, at start.
-"""
+"""A meter: its requests, made at the start, and its line, read as one reading."""
 
 import time
+from collections import namedtuple
 
-from firmware.errors import BadFrame, ConfigError, MeterRefused, NoReply
-from firmware.protocols import modbus, record
-from firmware.texts import parse_settings, settings_text
+from micropython import const
+
+from firmware.errors import BadData, BadFrame, MeterRefused, NoReply
+from firmware.protocols import record
+from firmware.texts import settings_text
+
+# Frames that may follow a first one, and what they hold together: DL/T 645 data blocks of the points we know take one.
+_MOST_FOLLOWING = const(8)
+_MOST_DATA_BYTES = const(1024)
 
 
-def plan_blocks(points, gap):
-    """[(first register, count, [index of point, ..]), ..] that cover points with the fewest requests.
-
-    points: rows of a profile. gap: how many registers nobody asked for may lie between two points of a block.
-    At most 125 registers a block."""
-    blocks = []
-    for index in sorted(range(len(points)), key=lambda i: points[i][1]):
-        first = points[index][1]
-        end = first + modbus.form_of(points[index][2])[0]
-        if blocks:
-            begin, count, members = blocks[-1]
-            if first <= begin + count + gap and end - begin <= modbus.MOST_REGISTERS:
-                blocks[-1] = (begin, max(count, end - begin), members + [index])
-                continue
-        blocks.append((first, end - first, [index]))
-    return blocks
+# One request, bytes, and the points its reply holds: tuples that begin with the index of the point, the rest is for Asking.
+Block = namedtuple("Block", ("request", "members"))
 
 
 class Meter:
-    """Meter(config section, line, reply). points: (name, unit, decimals, class) in the order of the values it reads.
+    """Meter(section, line, asking, profile, settings, rows, blocks, serial), as meters/equip.py makes it.
 
-    reply: a decoder that the meters of one line share: it is started by the line for each request, and what it holds is
-    used before anything else is awaited.
-    ConfigError if profile or points do not exist; key names the section by `key`."""
+    points: (name, unit, decimals, class) in the order of the values it reads; steps: one step of the meter's own number
+    in units of each point's last digit. serial: (function, row) of the meter's own number, or None."""
 
-    def __init__(self, section, line, reply=None, key="meter"):
-        # Imported here: once the meters are made, nobody needs the tables any more.
-        from firmware.meters.profiles import PROFILES
+    # Of the class until they change: an attribute of each of sixteen meters takes heap.
+    reply_ms = 0
+    # What the meter's newest reply said is its number, where replies say that.
+    number = ""
+    # Which of two forms of the request it is asked by, and whether it has answered that one.
+    _takes_other = False
+    _is_known = False
+    # When the last request was made whose reply may come when another is waited for, or None.
+    _late_ms = None
 
-        if section.profile not in PROFILES:
-            raise ConfigError(key + ".profile", "must be one of: " + ", ".join(sorted(PROFILES)))
-        self.model, self.function, settings, gap, default, table = PROFILES[section.profile]
-        rows = {row[0]: row for row in table}
-        for name in section.points:
-            if name not in rows:
-                raise ConfigError(
-                    key + ".points", "must be points of %s: %s" % (section.profile, ", ".join(row[0] for row in table))
-                )
+    def __init__(self, section, line, asking, profile, settings, rows, blocks, serial=None):
         self.section = section
-        self.name = section.name
         self.line = line
-        self.settings = section.settings or parse_settings(settings)
-        self.rows = tuple(rows[name] for name in section.points or default)
-        self.points = tuple((name, unit, decimals, klass) for name, _, _, unit, decimals, klass in self.rows)
-        self.steps = [1] * len(self.rows)
-        self.blocks = [
-            (self._request(section.unit, first, count), first, members) for first, count, members in plan_blocks(self.rows, gap)
-        ]
-        self.counts = {"readings": 0, "no_reply": 0, "bad_frame": 0, "refused": 0, "retries": 0}
-        self.reply_ms = 0
-        # When the last request was made whose reply may come when another is waited for, or None.
-        self._late_ms = None
-        self._reply = reply or modbus.Reply()
+        self.model = profile.model
+        self.settings = settings
+        self.rows = rows
+        self.points = tuple((name, unit, decimals, klass) for name, _, _, unit, decimals, klass in rows)
+        self.steps = [1] * len(rows)
+        self.blocks = blocks
+        self.serial = serial
+        self.counts = {"readings": 0, "no_reply": 0, "bad_frame": 0, "bad_data": 0, "refused": 0, "retries": 0}
+        self._asking = asking
 
-    def _request(self, unit, first, count):
-        request = bytearray(modbus.REQUEST_BYTES)
-        modbus.put_read(request, unit, self.function, first, count)
-        return bytes(request)
+    @property
+    def name(self):
+        return self.section.name
+
+    @property
+    def says_number(self):
+        """True if every reply says the meter's number (CJ/T 188): it is heard, not asked for."""
+        return self.section.protocol == "cjt188"
+
+    @property
+    def identifies(self):
+        """True if the meter can tell its own number."""
+        return self.says_number or self.serial is not None
 
     @property
     def settings_text(self):
         return settings_text(self.settings)
 
+    @property
+    def place(self):
+        """Where it is on its line: 'unit 1', 'number 000000000161'."""
+        section = self.section
+        return "number " + section.number if section.number else "unit %d" % section.unit
+
     async def read(self):
         """(values, complete): scaled integers or None in the order of points; complete is False if some are missing.
 
-        A block that is refused costs only its own points; a meter that falls silent is not asked for the rest.
-        NoReply, BadFrame or MeterRefused if none came."""
+        A block that is refused or holds no values costs only its own points; a meter that falls silent is not asked for
+        the rest. NoReply, BadFrame, BadData or MeterRefused if none came."""
         async with self.line.turn:
-            return await self._read_blocks()
+            values = [None] * len(self.rows)
+            await self._read_blocks(self.blocks, values, self.steps)
+        self.counts["readings"] += 1
+        return values, None not in values
 
-    async def _read_blocks(self):
-        values = [None] * len(self.rows)
-        refused = None
+    async def read_others(self, rows, blocks):
+        """The values of other points of its profile, as read() gives them; blocks as meters/equip.py makes them."""
+        async with self.line.turn:
+            values = [None] * len(rows)
+            await self._read_blocks(blocks, values, [1] * len(rows))
+        return values
+
+    async def read_serial(self):
+        """The meter's own number. NoReply, BadFrame, BadData or MeterRefused if it does not tell; see identifies."""
+        if self.says_number:
+            return self.number
+        return await self.read_text(self._asking.about(self.blocks[0], *self.serial))
+
+    async def read_text(self, block):
+        """What a block with one member says of the meter, a text."""
+        async with self.line.turn:
+            return self._asking.text_of(block, await self._read_block(block))
+
+    async def _read_blocks(self, blocks, values, steps):
+        """Put what the blocks hold into values and steps. A block that is refused as a whole gives place to its parts."""
+        answer = None
         n_read = 0
-        for request, first, members in self.blocks:
+        i = 0
+        while i < len(blocks):
             try:
-                data = await self._read_block(request)
+                self._asking.put_values(blocks[i], await self._read_block(blocks[i]), values, steps)
+                n_read += 1
+                if self.says_number:
+                    self.number = self._asking.reply.number_text()
             except MeterRefused as error:
                 self.counts["refused"] += 1
-                refused = error
-                continue
+                answer = answer or error
+                parts = self._asking.split(blocks[i], error.code)
+                if parts:
+                    blocks[i : i + 1] = parts
+                    continue
+            except BadData as error:
+                self.counts["bad_data"] += 1
+                answer = answer or error
             except (NoReply, BadFrame):
                 if not n_read:
                     raise
                 break
-            n_read += 1
-            for index in members:
-                values[index] = self._value(index, data, (self.rows[index][1] - first) * 2)
+            i += 1
         if not n_read:
-            raise refused
-        self.counts["readings"] += 1
-        return values, None not in values
+            raise answer
 
-    async def _read_block(self, request):
-        section = self.section
+    async def _read_block(self, block):
+        """The reply's data, with those of the frames that follow; valid until something else is awaited."""
         await self._settle()
+        data = await self._exchange(block)
+        request = self._asking.following(block, 1)
+        if request is None:
+            return data
+        whole = bytearray(data)
+        n = 1
+        while request:
+            if n > _MOST_FOLLOWING or len(whole) > _MOST_DATA_BYTES:
+                raise BadData("more than %d frames" % n, bytes(whole))
+            # Asked once: of 1997 the same request again brings the frame after the lost one.
+            whole.extend(await self._ask(request))
+            n += 1
+            request = self._asking.following(block, n)
+        return memoryview(whole)
+
+    async def _exchange(self, block):
+        """The first reply to a block. Where there are two forms of its request, the one that was answered is kept to."""
+        other = self._asking.other(block)
+        if other is None:
+            return await self._retried(block.request)
+        section = self.section
         for left in range(section.retries, -1, -1):
-            begun_ms = time.ticks_ms()
-            if left < section.retries:
-                # What answers now may be the late reply to an earlier try: that to this one is then still to come.
-                self._late_ms = begun_ms
             try:
-                data = await self.line.exchange(self.settings, request, len(request), self._reply, section.timeout_ms)
-                self.reply_ms = time.ticks_diff(time.ticks_ms(), begun_ms)
+                data = await self._ask((other if self._takes_other else block).request)
+                self._is_known = True
                 return data
-            except (NoReply, BadFrame) as error:
-                self.counts["no_reply" if isinstance(error, NoReply) else "bad_frame"] += 1
-                self._late_ms = begun_ms
+            except (NoReply, BadFrame, MeterRefused) as error:
+                ended = not left or isinstance(error, MeterRefused)
+                # Another meter may have taken this one's place.
+                self._is_known = self._is_known and not ended
+                if not self._is_known:
+                    self._takes_other = not self._takes_other
+                if ended:
+                    raise
+                self.counts["retries"] += 1
+
+    async def _retried(self, request):
+        for left in range(self.section.retries, -1, -1):
+            try:
+                return await self._ask(request, left < self.section.retries)
+            except (NoReply, BadFrame):
                 if not left:
                     raise
                 self.counts["retries"] += 1
+
+    async def _ask(self, request, again=False):
+        begun_ms = time.ticks_ms()
+        asking = self._asking
+        if again:
+            # What answers now may be the late reply to an earlier try: that to this one is then still to come.
+            self._late_ms = begun_ms
+        try:
+            data = await self.line.exchange(self.settings, request, len(request), asking.reply, self.section.timeout_ms)
+            self.reply_ms = time.ticks_diff(time.ticks_ms(), begun_ms)
+            return data
+        except (NoReply, BadFrame) as error:
+            self.counts["no_reply" if isinstance(error, NoReply) else "bad_frame"] += 1
+            self._late_ms = begun_ms
+            raise
 
     async def _settle(self):
         """After a request was given up, let its reply pass before another is asked.
 
         A Modbus reply does not say which registers it holds: a late one would be taken for those of the next block."""
-        if self._late_ms is None:
+        if self._late_ms is None or self._asking.is_named:
             return
         longest_ms = (self.section.retries + 2) * self.section.timeout_ms
         rest_ms = longest_ms - time.ticks_diff(time.ticks_ms(), self._late_ms)
@@ -136,13 +205,6 @@ class Meter:
         if 0 < rest_ms <= longest_ms:
             await self.line.settle(rest_ms)
 
-    def _value(self, index, data, offset):
-        _, _, form, _, decimals, _ = self.rows[index]
-        divide = modbus.form_of(form)[1]
-        bits = modbus.bits_of(data, offset)
-        self.steps[index] = modbus.step_of_f32(bits, decimals, divide)
-        return modbus.scaled_of_f32(bits, decimals, divide)
-
     def names(self):
         """record.MeterNames of this meter, as the log keeps it."""
-        return record.MeterNames(self.name, self.section.every_s, self.points)
+        return record.MeterNames(self.name, self.section.every_s, self.points, serial="" if self.identifies else None)

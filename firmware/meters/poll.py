@@ -13,25 +13,33 @@ _LATE_S = const(60)
 # The longest sleep, so that a clock that was set is noticed; and the sleep in the last second before a slot.
 _NAP_MS = const(5000)
 _SHORT_NAP_MS = const(20)
+# A meter's own number is asked for when no slot is due meanwhile; after so many readings in any case.
+_MOST_PUT_OFF = const(100)
+_ANY_S = const(3600)
+# What request and reply take on the wire at most, at 2400 baud and faster.
+_REPLY_MS = const(300)
 
 LINE_BUSY = "line busy"
 CLOCK_SET = "clock set"
 
 
 class Poll:
-    """Poll(line name, meters, log, zone, now_s): meters is a list of (index in the log, Meter).
+    """Poll(line name, meters, log, zone, now_s, identity): meters is a list of (index in the log, Meter).
 
     due: index -> the slot due next, from log.resume. quality: bits set from outside, such as the clock's.
     progress counts slots done; the watchdog watches it."""
 
-    def __init__(self, name, meters, log, zone, now_s):
+    def __init__(self, name, meters, log, zone, now_s, identity):
         self.name = name
+        self._identity = identity
         self.log = log
         self.zone = zone
         self.now_s = now_s
         self.progress = 0
         self.quality = lambda: 0
         self._stepped = set()
+        # Readings since a meter is waiting to be asked for its own number.
+        self._n_put_off = 0
         self.due = {}
         self._meters = meters
         self._fresh = {index for index, _ in meters}
@@ -51,6 +59,8 @@ class Poll:
             index, meter = min(self._meters, key=lambda pair: (self.due[pair[0]], pair[0]))
             slot_s = self.due[index]
             wait_s = slot_s - self.now_s()
+            if wait_s > 1 and await self._identify(wait_s):
+                continue
             if wait_s > 0:
                 await asyncio.sleep_ms(min(_NAP_MS, wait_s * 1000 - 1000) if wait_s > 1 else _SHORT_NAP_MS)
                 self.progress += 1
@@ -59,6 +69,8 @@ class Poll:
             await self._read(index, meter, slot_s)
             self.due[index] = slot_after(self.zone, meter.section.every_s, slot_s)
             self.progress += 1
+            if self._n_put_off >= _MOST_PUT_OFF:
+                await self._identify(_ANY_S)
             # Lets the other tasks run where reading never had to wait.
             await asyncio.sleep_ms(0)
 
@@ -86,6 +98,7 @@ class Poll:
         except MeterError as error:
             code = " %02X" % error.code if isinstance(error, MeterRefused) else ""
             self.log.miss(index, slot_s, error.cause + code)
+            self._identity.missed(index)
             return
         at_s = self.now_s()
         quality = self.quality()
@@ -97,3 +110,17 @@ class Poll:
             self._fresh.discard(index)
             quality |= record.Q_FIRST
         self.log.reading(index, slot_s, at_s, quality, values)
+        self._identity.heard(index, meter, slot_s)
+        self._n_put_off = 0 if self._identity.due is None else self._n_put_off + 1
+
+    async def _identify(self, free_s):
+        """Ask a meter that is to be asked for its own number, if that takes no longer than free_s; True if it was asked."""
+        index = self._identity.due
+        for i, meter in self._meters:
+            section = meter.section
+            if i == index and (section.retries + 1) * (section.timeout_ms + _REPLY_MS) < free_s * 1000:
+                self._n_put_off = 0
+                await self._identity.check(index, meter)
+                self.progress += 1
+                return True
+        return False

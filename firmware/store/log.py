@@ -10,6 +10,7 @@ from firmware.clock import AHEAD_S, slot_after, slot_at, slots_between
 from firmware.errors import RecordError
 from firmware.protocols import record
 from firmware.store.days import Days
+from firmware.texts import json_text
 
 # The first slot of a span of misses is written at once; further ones are gathered for so long.
 _SPAN_S = const(3600)
@@ -56,6 +57,8 @@ class Log:
             old = known.get(meter.name)
             if old:
                 meter.last_slot_s, meter.next_day = old.last_slot_s, old.next_day
+                if meter.serial is not None:
+                    meter.serial = old.serial
         if not self._same_names(decoder.meters):
             # Before the summaries that follow: they name their meters by these. Not at each start, for flash's sake.
             # Each with its points: a block that is opened meanwhile has a heading of its own.
@@ -69,6 +72,8 @@ class Log:
         for index, meter in enumerate(self.meters):
             old = in_force.get(index)
             if old is None or (old.name, old.every_s, old.points) != (meter.name, meter.every_s, meter.points):
+                return False
+            if (old.serial or "") != (meter.serial or ""):
                 return False
         return True
 
@@ -224,6 +229,20 @@ class Log:
     def event(self, members, kind=record.EVENT):
         """Store an event; members: its JSON members without braces. Returns its seq."""
         return self._append(kind, members.encode())
+
+    def identify(self, index, serial, tell):
+        """What a meter says is its own number. Another than before is an event; tell(members) stores it."""
+        meter = self.meters[index]
+        serial = record.serial_of(serial)
+        if serial == meter.serial or not serial:
+            return
+        event = '"event":"meter_replaced","m":%s,"old":%s,"new":%s'
+        if not meter.serial:
+            event = '"event":"meter_identified","m":%s,%s"serial_number":%s'
+        # The event first: after a cut between the two it comes twice, not never.
+        tell(event % (json_text(meter.name), json_text(meter.serial) if meter.serial else "", json_text(serial)))
+        meter.serial = serial
+        self.ring.note(record.NAMES, record.put_names(index, meter))
 
     def _put_miss(self, index, first_s, last_s, n, cause):
         meter = self.meters[index]

@@ -1,0 +1,82 @@
+"""How DL/T 645 meters are asked: replies to values, and the frames that follow a first one."""
+
+from micropython import const
+
+from firmware.errors import BadData
+from firmware.meters.meter import Block
+from firmware.protocols import bcd, dlt645, dlt645data
+
+# Error byte, bit 1: no such data; bit 0: other, which some meters say instead.
+_NO_SUCH_DATA = const(0x03)
+
+
+class Asking:
+    """Shared by the DL/T 645 meters of one line, of either edition."""
+
+    # A reply names its data identifier: a late one is not taken for another's.
+    is_named = True
+
+    def __init__(self):
+        self.reply = dlt645.Reply()
+
+    def put_values(self, block, data, values, steps):
+        """Put the values of a block's members in their places. BadData names the item that holds no number; then none is put.
+
+        A reply may hold fewer items than asked for; one that is filled with FF among others has no value."""
+        if len(block.members) == 1 and not dlt645data.fits(block.members[0][2], len(data)):
+            raise BadData("%s: %d bytes" % (dlt645.place_of(block.request), len(data)), bytes(data))
+        filled = bcd.is_filled(data, 0, len(data))
+        found = []
+        for index, offset, form, _ in block.members:
+            if offset + form[1] > len(data):
+                continue
+            if not filled and len(block.members) > 1 and bcd.is_filled(data, offset, form[1]):
+                found.append((index, None))
+                continue
+            try:
+                found.append((index, dlt645data.number_of(data, offset, form)))
+            except ValueError:
+                raise BadData("%s: byte %d: not BCD" % (dlt645.place_of(block.request), offset), bytes(data))
+        if not found:
+            raise BadData("%s: %d bytes" % (dlt645.place_of(block.request), len(data)), bytes(data))
+        for index, value in found:
+            values[index] = value
+
+    def text_of(self, block, data):
+        """The one member of a block as text."""
+        form = block.members[0][2]
+        if not dlt645data.fits(form, len(data)):
+            raise BadData("%s: %d bytes" % (dlt645.place_of(block.request), len(data)), bytes(data))
+        try:
+            return dlt645data.text_of(data, 0, form)
+        except ValueError:
+            raise BadData("%s: not BCD" % dlt645.place_of(block.request), bytes(data))
+
+    def other(self, block):
+        return None
+
+    def about(self, block, function, row):
+        """The Block for a row that says something of the meter, made of any other of its blocks."""
+        return _item(block, (0, 0, dlt645data.form_of(row[2]), row[1]))
+
+    def split(self, block, code):
+        """A Block for each item of a block that the meter does not have; () if it is an item itself."""
+        if len(block.members) == 1 or not code & _NO_SUCH_DATA:
+            return ()
+        return [_item(block, member) for member in block.members]
+
+    def following(self, block, n):
+        """The request for what follows a reply, its n-th further frame; None if there is none."""
+        if not self.reply.more:
+            return None
+        request = bytearray(dlt645.REQUEST_BYTES)
+        n_bytes = dlt645.put_following(request, block.request, n)
+        return memoryview(request)[:n_bytes]
+
+
+def _item(block, member):
+    """The Block for one member of another."""
+    request = bytearray(block.request)
+    index, _, form, di = member
+    dlt645.put_di(request, di)
+    return Block(bytes(request), ((index, 0, form, di),))
