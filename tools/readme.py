@@ -10,27 +10,6 @@ import sys
 
 from metergate.onpc import ROOT
 
-# What a point name means in every profile: SPEC.md's wording. A name without one is refused.
-MEANINGS = {
-    "voltage_l1": "voltage of phase 1 to neutral",
-    "voltage_l2": "voltage of phase 2 to neutral",
-    "voltage_l3": "voltage of phase 3 to neutral",
-    "current_l1": "current of phase 1",
-    "current_l2": "current of phase 2",
-    "current_l3": "current of phase 3",
-    "power": "active power of all phases",
-    "power_l1": "active power of phase 1",
-    "power_l2": "active power of phase 2",
-    "power_l3": "active power of phase 3",
-    "reactive_power": "reactive power of all phases",
-    "apparent_power": "apparent power of all phases",
-    "power_factor": "power factor of all phases",
-    "frequency": "frequency",
-    "energy_import": "active energy taken, as the meter displays it",
-    "energy_export": "active energy given back, as the meter displays it",
-    "energy_total": "active energy taken and given back, as the meter displays it",
-}
-
 
 def configuration_keys():
     """One row for each key of the schema, then the bounds of the lists."""
@@ -56,21 +35,39 @@ def console_commands():
 
 
 def points():
-    """One row for each point name, with the profiles that have it. ValueError if a name has two units, or no meaning."""
-    from firmware.meters.profiles import PROFILES
+    """One row for each point name, with the profiles that have it. ValueError if a profile has one that is not canonical."""
+    from firmware.meters import profiles
+    from firmware.meters.points import ABOUT, POINTS
 
-    found = {}
-    for profile in PROFILES:
-        for name, _, _, unit, decimals, klass in PROFILES[profile][5]:
-            kept = found.setdefault(name, (unit, klass, []))
-            if kept[:2] != (unit, klass):
-                raise ValueError(f"point {name} has two units or two classes")
-            kept[2].append(f"`{profile}` {decimals}")
-    apart = set(found) ^ set(MEANINGS)
-    if apart:
-        raise ValueError(f"profiles and MEANINGS in tools/readme.py differ in {', '.join(sorted(apart))}")
-    rows = [(f"`{name}`", found[name][0], found[name][1], text, ", ".join(found[name][2])) for name, text in MEANINGS.items()]
-    return _table(("point", "unit", "class", "meaning", "profile and decimals"), rows)
+    found = {row[0]: (row[1], row[2], row[3], {}) for row in POINTS}
+    found |= {name: (unit, profiles.ABOUT, meaning, {}) for name, unit, meaning in ABOUT}
+    for profile in profiles.names():
+        for name, _, _, unit, decimals, klass in profiles.profile_of(profile).points:
+            if found[name][:2] != (unit, klass):
+                raise ValueError(f"{profile}: {name} has another unit or class than elsewhere")
+            found[name][3].setdefault(decimals, []).append(f"`{profile}`")
+    unused = [name for name in found if not found[name][3]]
+    if unused:
+        raise ValueError(f"no profile has {', '.join(unused)}")
+    rows = []
+    for name, (unit, klass, meaning, where) in found.items():
+        by_decimals = "; ".join(f"{decimals}: {', '.join(where[decimals])}" for decimals in sorted(where))
+        rows.append((f"`{name}`", unit, klass, meaning, by_decimals))
+    return _table(("point", "unit", "class", "meaning", "decimals: profiles"), rows)
+
+
+def profiles():
+    """One row for each profile."""
+    from firmware.meters import profiles as tables
+
+    rows = []
+    for name in tables.names():
+        found = tables.profile_of(name)
+        per_day = str(found.reads_per_day or "")
+        n = len(found.readable())
+        points = f"{', '.join(f'`{point}`' for point in found.default)}; {n} in all"
+        rows.append((f"`{name}`", found.model, f"`{found.protocol}`", found.settings, points, per_day))
+    return _table(("profile", "instrument", "protocol", "usual settings", "points", "reads a day"), rows)
 
 
 def _table(heads, rows):
@@ -85,6 +82,7 @@ def _row(cells):
 TABLES = (  # file, name in its marker, function that gives its lines
     ("README.md", "configuration keys", configuration_keys),
     ("README.md", "console commands", console_commands),
+    ("README.md", "profiles", profiles),
     ("SPEC.md", "points", points),
 )
 

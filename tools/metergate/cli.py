@@ -2,8 +2,10 @@
 
 import argparse
 import sys
+from pathlib import Path
 
 from firmware.errors import ConfigError
+from firmware.meters.equip import PROTOCOLS
 
 
 def _simulate(arguments):
@@ -39,7 +41,8 @@ def _proxy(arguments):
 def _check(arguments):
     from firmware import plan
 
-    config = plan.load(arguments.file, arguments.secrets)
+    own = arguments.profiles or Path(arguments.file).with_name("profiles.json")
+    config = plan.load(arguments.file, arguments.secrets, str(own))
     print(f"{arguments.file} is valid, hash {config.hash}")
 
 
@@ -47,6 +50,18 @@ def _deploy(arguments):
     from metergate import deploy
 
     return deploy.main(arguments.port, arguments.config_folder)
+
+
+def _decode(arguments):
+    from metergate import decode
+
+    return decode.main(arguments)
+
+
+def _profiles(arguments):
+    from metergate import profilelist
+
+    return profilelist.main(arguments.names, arguments.json, arguments.profiles)
 
 
 def _parser():
@@ -78,7 +93,20 @@ def _parser():
     command = commands.add_parser("check", help="check a configuration as the gateway would")
     command.add_argument("file")
     command.add_argument("--secrets", default="secrets.json", help="its secrets, if there are any")
+    command.add_argument("--profiles", help="profiles of one's own, if there are any (default: profiles.json beside it)")
     command.set_defaults(run=_check)
+    command = commands.add_parser("decode", help="recorded bytes of a line, frame by frame, as JSON")
+    command.add_argument("protocol", choices=PROTOCOLS)
+    command.add_argument("hex", nargs="+", metavar="HEX", help="bytes as pairs of hex digits; - reads them from standard input")
+    command.add_argument("--profile", metavar="NAME", help="say the points of this profile, in their units")
+    command.add_argument("--profiles", metavar="FILE", help="profiles of one's own")
+    command.add_argument("--first", metavar="REGISTER", help="Modbus: first register of replies without their request, hex")
+    command.set_defaults(run=_decode)
+    command = commands.add_parser("profiles", help="the meters that are known, and what each can tell")
+    command.add_argument("names", nargs="*", metavar="NAME", help="all of these profiles' points")
+    command.add_argument("--json", action="store_true", help="as JSON, with everything")
+    command.add_argument("--profiles", metavar="FILE", help="profiles of one's own")
+    command.set_defaults(run=_profiles)
     command = commands.add_parser("deploy", help="copy what changed to a board and restart it")
     command.add_argument("port", help="serial port, such as /dev/ttyUSB0")
     command.add_argument("--config-folder", help="folder with config.json, secrets.json and CA files for this board")

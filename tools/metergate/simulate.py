@@ -2,94 +2,80 @@
 
 The line file is JSON:
     {"settings": "9600 8N1",
-     "meters": [{"unit": 1, "profile": "sdm630", "power_kw": 240.0, "energy_kwh": 1234.5}, ..]}
-and optionally, for the whole line:
+     "meters": [{"unit": 1, "profile": "sdm630", "power_kw": 240.0, "energy_kwh": 1234.5},
+                {"protocol": "dlt645", "number": "000000000161", "profile": "dlt645_3p", "power_kw": 60.0, "energy_kwh": 0,
+                 "settings": "2400 8E1"}, ..]}
+A meter: "protocol" modbus (the default), dlt645, dlt645-1997 or cjt188, with "unit" or "number", and one of the firmware's
+profiles; "power_kw" swings by a fifth, and "energy_kwh" is where its register begins (a heat meter counts its kWh in its own
+unit, and a m3 for every 23.26 of them; a water or gas meter that alone). And optionally:
+    "settings"       its own, if they are not the line's. The gateway's settings are known only where driver-enable is
+                     observed, see below: else the line takes them for its own, and such a meter understands nothing
     "served_by"      "pymodbus" (its RTU server, a counterpart that is not ours) or "exact" (answers after turnaround_us,
-                     with registers that are an exact function of time); default "pymodbus"
+                     with registers that are an exact function of time); others than Modbus meters are always exact
+    "turnaround_us", "faults"   of exact meters, as tests/sim/answering.py has them
+    "variant"        of exact meters: what meter() of tests/sim/slave.py, slave645.py or slave188.py takes more, such as
+                     {"units_first": true} or {"serial_number": "000000000162"}
+For the whole line, optionally:
+    "served_by"      of Modbus meters that say nothing else; default "pymodbus"
     "turnaround_us"  of exact meters, from the request's last byte to the reply's first; default 2000
     "noise", "echo", "seed"   as tests/sim/wire.py has them
     "drive"          true: driver-enable is observed; the second line printed is the fifo for the gateway's sim.json
-                     (tests/sim/ports/machine.py). Default false: the transceiver switches by itself
-    "report"         a file that gets {"wire": counts, "meters": {unit: counts}} about once a second and at the end
-    "told"           a file with a line `AT_US UNIT REGISTER HEX` for each reply an exact meter gave
-and for a meter, beside served_by and turnaround_us: "settings", "faults" as tests/sim/slave.py has them (exact meters).
+                     (tests/sim/ports/machine.py), which also tells its settings. Default false: the transceiver switches
+                     by itself
+    "report"         a file that gets {"wire": counts, "meters": {unit or number: counts}} about once a second and at the end
+    "told"           a file with a line `AT_US UNIT REGISTER HEX` for each reply an exact meter gave: its unit or number;
+                     the first register, the data identifier, or 36895 (901F), in decimal; and what stood there
 """
 
 import asyncio
 import contextlib
 import json
-import math
 import os
 import signal
-import struct
-import time
 from pathlib import Path
 
+from pymodbus.constants import ExcCodes
 from pymodbus.server import ModbusSerialServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from firmware.forms import parse_settings
-from firmware.meters.profiles import PROFILES
-from firmware.protocols.modbus import form_of
+from firmware.meters.profiles import profile_of
 from metergate.ptywire import HOLD_US, PtyWire, Station, now_us
-from tests.sim import slave as slaves
+from tests.sim.load import Load
+from tests.sim.meters import slave_of
+from tests.sim.slave import Registers
 from tests.sim.wire import Wire
 
 
-def load_of(meter, at_s):
-    """Power in kW of a simulated load: a base and a swing with a period of two minutes."""
-    return meter["power_kw"] * (1 + 0.2 * math.sin(at_s / 19))
+def _load(section):
+    """(W, Wh) of a meter's section."""
+    return round(section["power_kw"] * 1000), round(section["energy_kwh"] * 1000)
 
 
-class Meter:
-    """One meter of a line file: {"unit", "profile", "power_kw", "energy_kwh"}; its register grows with its load."""
+def served_meter(section):
+    """The meter of a line file as pymodbus serves it: the same registers as an exact one, and no others."""
+    registers = Registers(profile_of(section["profile"]), Load(*_load(section), now_us()))
 
-    def __init__(self, section):
-        self.section = section
-        self.rows = PROFILES[section["profile"]][5]
-        self._energy = section["energy_kwh"]
-        self._at_s = time.monotonic()
-
-    def value(self, name):
-        """The quantity called name, in the point's unit, now."""
-        now = time.monotonic()
-        power = load_of(self.section, now)
-        self._energy += power * (now - self._at_s) / 3600
-        self._at_s = now
-        phase = 3 if name[-3:] in ("_l1", "_l2", "_l3") and "voltage_l3" in {row[0] for row in self.rows} else 1
-        if name.startswith("power_factor"):
-            return 0.95
-        for start, value in (
-            ("voltage", 230.2),
-            ("current", power * 1000 / 230.2 / 3),
-            ("power", power / phase),
-            ("apparent", power / 0.95),
-            ("reactive", power * 0.33),
-            ("frequency", 50.01),
-            ("energy_export", 0.0),
-            ("energy", self._energy),
-        ):
-            if name.startswith(start):
-                return value
-        raise ValueError(name)
-
-    def device(self):
-        """The meter as pymodbus serves it: registers that no manual lists are refused."""
-        blocks = [SimData(row[1], count=2, values=0, datatype=DataType.REGISTERS) for row in self.rows]
-        return SimDevice(self.section["unit"], blocks, action=self._fill)
-
-    async def _fill(self, _function, start, address, count, registers, values):
+    async def fill(function, start, address, count, found, _values):
         """Put the present values into the registers that are about to be read."""
-        for name, first, form, *_ in self.rows:
-            if address <= first < address + count:
-                number = self.value(name) * 10 ** form_of(form)[1]
-                registers[first - start : first - start + 2] = struct.unpack(">HH", struct.pack(">f", number))
+        if function not in registers.by_function:
+            return ExcCodes.ILLEGAL_FUNCTION
+        at_us = now_us()
+        values = [registers.by_function[function](i, at_us) for i in range(address, address + count)]
+        if None in values:
+            return ExcCodes.ILLEGAL_ADDRESS
+        found[address - start : address - start + count] = values
+        return None
+
+    blocks = [SimData(address, count=1, values=0, datatype=DataType.REGISTERS) for address in sorted(registers.addresses)]
+    return SimDevice(section["unit"], blocks, action=fill)
 
 
 class Line:
-    """What a line file says, built: wire (tests.sim.wire.Wire), front (PtyWire), meters {unit: Slave} that are exact.
+    """What a line file says, built: wire (tests.sim.wire.Wire), front (PtyWire), meters {unit or number: simulated meter}
+    that are exact, stations {settings: (Station, sections)} for pymodbus's servers.
 
-    start(), then close(). told(at_us, unit, first register, bytes) is called in the wire's thread."""
+    start(), then close(). told(at_us, unit or number, register, bytes) is called in the wire's thread."""
 
     def __init__(self, plan, told=None):
         self.settings = parse_settings(plan["settings"])
@@ -99,27 +85,38 @@ class Line:
         self.wire = Wire(seed, echo, noise, observe_drive=drive, hold_us=HOLD_US if drive else 0)
         self.wire.set(self.settings)
         self.meters = {}
-        self.served = [section for section in plan["meters"] if not _is_exact(plan, section)]
-        self.station = Station(self.settings) if self.served else None
-        if self.station:
-            self.wire.attach(self.station)
-        from_us = now_us()
+        self.stations = {}
         for section in plan["meters"]:
             if _is_exact(plan, section):
-                self.meters[section["unit"]] = slave = slaves.meter(
-                    section["unit"],
-                    section["profile"],
-                    round(section["power_kw"] * 1000),
-                    round(section["energy_kwh"] * 1000),
-                    section.get("settings", plan["settings"]),
-                    from_us,
-                    turnaround_us=section.get("turnaround_us", plan.get("turnaround_us", 2000)),
-                    told=told,
-                    faults=section.get("faults"),
-                    seed=seed,
-                )
-                self.wire.attach(slave)
-        self.front = PtyWire(self.wire, drive, [self.station] if self.station else [])
+                meter = self._exact(plan, section, told, seed)
+                self.meters[section.get("unit") or section["number"]] = meter
+                self.wire.attach(meter)
+            else:
+                self._serve(plan, section)
+        stations = [station for station, _ in self.stations.values()]
+        self.front = PtyWire(self.wire, drive, stations)
+
+    @staticmethod
+    def _exact(plan, section, told, seed):
+        section = {"settings": plan["settings"], **section}
+        return slave_of(
+            section,
+            *_load(section),
+            now_us(),
+            turnaround_us=section.get("turnaround_us", plan.get("turnaround_us", 2000)),
+            told=told,
+            faults=section.get("faults"),
+            seed=seed,
+            **section.get("variant", {}),
+        )
+
+    def _serve(self, plan, section):
+        """A server hears one kind of settings; it has all the meters with these."""
+        settings = parse_settings(section.get("settings", plan["settings"]))
+        if settings not in self.stations:
+            self.stations[settings] = (Station(settings), [])
+            self.wire.attach(self.stations[settings][0])
+        self.stations[settings][1].append(section)
 
     def uart(self, pin):
         """What the gateway's sim.json says of its UART; pin: its driver-enable pin."""
@@ -140,19 +137,19 @@ class Line:
 
 
 def _is_exact(plan, section):
+    if section.get("protocol", "modbus") != "modbus":
+        return True
     return section.get("served_by", plan.get("served_by", "pymodbus")) == "exact"
 
 
-def _server(line):
-    """pymodbus's server at the far end of the station's terminal."""
-    baud, _, parity, stop = line.settings
-    units = {section["unit"] for section in line.served}
+def _server(settings, station, sections):
+    """pymodbus's server at the far end of a station's terminal."""
+    units = {section["unit"] for section in sections}
     return ModbusSerialServer(
-        [Meter(section).device() for section in line.served],
-        port=line.station.terminal,
-        baudrate=baud,
-        parity="N" if parity is None else "EO"[parity],
-        stopbits=stop,
+        [served_meter(section) for section in sections],
+        port=station.terminal,
+        # The wire has the parity: a pseudo terminal has none, and refuses to be set to one.
+        baudrate=settings[0],
         # A unit that is not on the line is silent, as on real ones; pymodbus would answer for it.
         trace_packet=lambda sending, packet: packet if not sending or packet[0] in units else b"",
     )
@@ -164,9 +161,12 @@ async def serve(plan):
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     told = open(plan["told"], "a", buffering=1) if "told" in plan else None
-    say = lambda at_us, unit, first, data: told.write(f"{at_us} {unit} {first} {data.hex()}\n")  # noqa: E731
+    say = lambda at_us, address, register, data: told.write(f"{at_us} {address} {register} {data.hex()}\n")  # noqa: E731
     line = Line(plan, say if told else None)
-    server = asyncio.create_task(_server(line).serve_forever()) if line.served else None
+    servers = [
+        asyncio.create_task(_server(settings, station, sections).serve_forever())
+        for settings, (station, sections) in line.stations.items()
+    ]
     line.start()
     print(line.front.terminal, flush=True)
     if line.front.fifo:
@@ -176,9 +176,10 @@ async def serve(plan):
             await asyncio.wait_for(ended.wait(), 1)
         if "report" in plan:
             _put(Path(plan["report"]), line.report())
-        if server and server.done():
-            server.result()
-    if server:
+        for server in servers:
+            if server.done():
+                server.result()
+    for server in servers:
         server.cancel()
     line.close()
 
