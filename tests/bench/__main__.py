@@ -15,6 +15,7 @@ from tests.bench.bed import Unmeasured
 # name -> how its figures' names begin.
 SECTIONS = {
     "line": ("line.",),
+    "transactions": ("transactions.",),
     "ring": ("ring.",),
     "uplink": ("uplink.",),
     "lateness": ("lateness.",),

@@ -7,6 +7,7 @@ import subprocess
 from metergate.onpc import ROOT
 from metergate.pcgateway import twin
 from tests.bench.bed import Unmeasured, need
+from tests.bench.figures import DECODED
 
 # What the board has left for Python; collections cost by its size.
 _HEAP_BYTES = 256 * 1024
@@ -25,8 +26,11 @@ def _count(what, n):
     return int(found[1])
 
 
-def measure(say, counts=(("decode", 100, 300), ("append", 400, 1200))):
-    """Both figures; counts: (what, turns of the smaller run, of the larger one)."""
+COUNTS = (*(("decode." + protocol, 100, 300) for protocol, _ in DECODED), ("append", 400, 1200))
+
+
+def measure(say, counts=COUNTS):
+    """All figures; counts: (what, turns of the smaller run, of the larger one)."""
     need(twin(), "make twin")
     if not shutil.which("valgrind"):
         raise Unmeasured(f"no valgrind: {_INSTALL}")

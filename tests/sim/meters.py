@@ -1,8 +1,6 @@
-"""The bed's meters: a Slave with a load, whose replies are lines of the trace, with faults by name."""
+"""The bed's meters: a simulated meter with a load, whose replies are lines of the trace, with faults by name."""
 
-from tests.sim.slave import Load, Slave, profile_registers
-
-# What each fault is to a Slave: {name: how often in a million}.
+# What each fault is to a meter: {name: how often in a million}.
 _FAULTS = {
     "silent": {"silent": 1000000},
     "flaky": {"silent": 300000},
@@ -14,7 +12,28 @@ _FAULTS = {
     "noisy": {"noise_before": 300000, "noise_after": 300000, "bad_checksum": 50000, "truncated": 50000},
     "double": {"duplicate": 500000},
     "wrong_unit": {"wrong_unit": 300000},
+    "not_bcd": {"not_bcd": 1000000},
 }
+
+
+def slave_of(section, power_w, energy_wh, from_us=0, **more):
+    """The simulated meter of a section {"protocol", "unit" or "number", "profile", "settings", ..}, with a load.
+
+    protocol: modbus if it is not said; more: what meters of that protocol take."""
+    protocol = section.get("protocol", "modbus")
+    settings = section.get("settings")
+    # Imported where a meter speaks it: the bed shares its memory with the gateway.
+    if protocol == "modbus":
+        from tests.sim import slave as meters
+
+        return meters.meter(section["unit"], section["profile"], power_w, energy_wh, settings, from_us, **more)
+    if protocol == "cjt188":
+        from tests.sim import slave188 as meters
+    elif protocol in ("dlt645", "dlt645-1997"):
+        from tests.sim import slave645 as meters
+    else:
+        raise ValueError(protocol)
+    return meters.meter(section["number"], section["profile"], power_w, energy_wh, settings, from_us, **more)
 
 
 class BedMeter:
@@ -27,19 +46,12 @@ class BedMeter:
         self._name = section["name"]
         self._world = world
         self._wall = wall
-        load = Load(section["power_w"], section["energy_wh"])
-        self.slave = Slave(
-            section["unit"],
-            section["settings"],
-            profile_registers(section["profile"], load),
-            section["turnaround_us"],
-            told=self._told,
-            seed=seed,
-        )
+        more = {"turnaround_us": section["turnaround_us"], "told": self._told, "seed": seed}
+        self.slave = slave_of(section, section["power_w"], section["energy_wh"], **more)
 
-    def _told(self, at_us, unit, first, data):
+    def _told(self, at_us, address, register, data):
         text = "".join("%02x" % byte for byte in data)
-        self._world.say("told %s %d %d %04x %s" % (self._name, at_us, self._wall.unix_s(), first, text))
+        self._world.say("told %s %d %d %04x %s" % (self._name, at_us, self._wall.unix_s(), register, text))
 
     def set(self, fault):
         """From now on it fails like this; "": it does not."""

@@ -1,15 +1,14 @@
-"""A Modbus RTU meter on a simulated wire: functions 03 and 04, a fixed turnaround, faults by choice. Pure, portable."""
+"""A Modbus RTU meter on a simulated wire: functions 03 and 04, by the tables of the firmware's profiles. Pure, portable."""
 
-from firmware.forms import parse_settings
-from firmware.meters.profiles import PROFILES
-from tests.sim.seeded import Seeded
+from firmware.meters.profiles import ABOUT, profile_of
+from tests.sim.answering import Answering
+from tests.sim.load import Load
 
 _ILLEGAL_FUNCTION, _ILLEGAL_ADDRESS, _ILLEGAL_VALUE = 1, 2, 3
 _READS = (3, 4)
 _MOST_REGISTERS = 125
-_ALWAYS = 1000000
-# How much later than its turnaround a fault `late` answers, unless it says so.
-_LATE_US = 600000
+# The number that every simulated meter says is its own, unless it is given another.
+SERIAL_NUMBER = 21234567
 
 
 def crc16(data):
@@ -28,192 +27,189 @@ def framed(body):
     return bytes(body) + bytes((crc & 0xFF, crc >> 8))
 
 
-class Slave:
-    """Slave(unit, settings, registers): settings as text or tuple, registers a dict or a function value(address, at_us)
-    that gives 0..65535, or None where there is no register.
+class Slave(Answering):
+    """Slave(unit, settings, registers): registers a dict or a function value(address, at_us) that gives 0..65535, or None
+    where there is no register; for the functions in `functions`, or those of its dict {function: registers}.
 
-    told(at_us, unit, first_register, bytes) is called with every reply's registers, also where a fault spoils the
-    reply. faults: {name: how often in a million}, may be changed at any time; "late" and "exception" also take
-    (how often, extra us) and (how often, code). Names: silent, late, bad_checksum, exception, wrong_unit, truncated,
-    duplicate, noise_before, noise_after. counts: requests, replies, exceptions and one for each fault."""
+    most: registers of a request. told(at_us, unit, first_register, bytes) and faults as in Answering."""
 
-    def __init__(self, unit, settings, registers, turnaround_us=2000, functions=_READS, told=None, faults=None, seed=1):
+    REFUSED = _ILLEGAL_ADDRESS
+
+    def __init__(
+        self,
+        unit,
+        settings,
+        registers=None,
+        turnaround_us=2000,
+        functions=_READS,
+        told=None,
+        faults=None,
+        seed=1,
+        most=_MOST_REGISTERS,
+    ):
+        super().__init__(settings, turnaround_us, told, faults, seed + 257 * unit)
         self.unit = unit
-        self.settings = parse_settings(settings) if isinstance(settings, str) else settings
-        self.turnaround_us = turnaround_us
-        self.functions = functions
-        self.told = told
-        self.faults = faults or {}
-        self.counts = {"requests": 0, "replies": 0, "exceptions": 0}
-        self._value = registers if callable(registers) else _lookup(registers)
-        self._dice = Seeded(seed + 257 * unit)
+        self.most = most
+        if not isinstance(functions, dict):
+            functions = dict.fromkeys(functions, registers)
+        self._values = {function: _value(functions[function]) for function in functions}
 
-    def hear(self, data, first_us, end_us):
-        """The wire's question: (start_us, reply) to a request to this unit that has ended at end_us, else None."""
+    def _request(self, data):
         if len(data) != 8 or data[0] != self.unit or framed(data[:6]) != data:
             return None
-        self.counts["requests"] += 1
-        if self._hit("silent"):
-            return None
-        start_us = end_us + self.turnaround_us
-        late = self._hit("late", _LATE_US)
-        if late:
-            start_us += late
-        reply = self._reply(data, start_us)
-        self.counts["replies"] += 1
-        return start_us, self._spoiled(reply)
+        return data
 
     def _reply(self, data, at_us):
         function = data[1]
-        if function not in self.functions:
-            return self._refused(function, _ILLEGAL_FUNCTION)
+        if function not in self._values:
+            return self._refused(data, _ILLEGAL_FUNCTION)
         code = self._hit("exception", _ILLEGAL_ADDRESS)
         if code:
-            return self._refused(function, code)
+            return self._refused(data, code)
         first, count = data[2] << 8 | data[3], data[4] << 8 | data[5]
-        if not 1 <= count <= _MOST_REGISTERS:
-            return self._refused(function, _ILLEGAL_VALUE)
+        if not 1 <= count <= self.most:
+            return self._refused(data, _ILLEGAL_VALUE)
         found = bytearray()
         for address in range(first, first + count):
-            value = self._value(address, at_us)
+            value = self._values[function](address, at_us)
             if value is None:
-                return self._refused(function, _ILLEGAL_ADDRESS)
+                return self._refused(data, _ILLEGAL_ADDRESS)
             found.append(value >> 8)
             found.append(value & 0xFF)
         if self.told:
             self.told(at_us, self.unit, first, bytes(found))
         return framed(bytes((self.unit, function, 2 * count)) + bytes(found))
 
-    def _refused(self, function, code):
-        self.counts["exceptions"] += 1
-        return framed(bytes((self.unit, function | 0x80, code)))
+    def _refusal(self, data, code):
+        return framed(bytes((self.unit, data[1] | 0x80, code)))
 
-    def _hit(self, name, extra=True):
-        """What a fault gives this time: extra, or its own second number; None where it does not strike."""
-        fault = self.faults.get(name)
-        if not fault:
-            return None
-        if not isinstance(fault, int):
-            fault, extra = fault
-        if not self._dice.chance(fault):
-            return None
-        self.counts[name] = self.counts.get(name, 0) + 1
-        return extra
-
-    def _spoiled(self, reply):
-        if self._hit("wrong_unit"):
-            reply = framed(bytes((self.unit % 247 + 1,)) + reply[1:-2])
-        if self._hit("bad_checksum"):
-            reply = reply[:-1] + bytes((reply[-1] ^ (1 + self._dice.below(255)),))
-        if self._hit("truncated"):
-            reply = reply[: self._dice.between(1, len(reply) - 1)]
-        if self._hit("duplicate"):
-            reply += reply
-        if self._hit("noise_before"):
-            reply = self._dice.bytes(self._dice.between(1, 4)) + reply
-        if self._hit("noise_after"):
-            reply += self._dice.bytes(self._dice.between(1, 4))
-        return reply
+    def _other(self, reply):
+        return framed(bytes((self.unit % 247 + 1,)) + reply[1:-2])
 
 
-def _lookup(registers):
-    return lambda address, at_us: registers.get(address)
+def _value(registers):
+    return registers if callable(registers) else lambda address, at_us: registers.get(address)
 
 
 # -- a meter with a load ------------------------------------------------------------------------------------------
 
-# The load swings by a fifth around its mean, up and down once in this time.
-_PERIOD_MS = 120000
-_SWING = 5
-# Watt milliseconds of a kWh.
-_KWH = 3600000000
+
+class Form:
+    """What a form's text says: TYPE[~][*N][/N][!HEX].., as the profiles have it. Read here anew, not by the firmware."""
+
+    def __init__(self, text):
+        text, *codes = text.split("!")
+        text, _, divisor = text.partition("/")
+        text, _, multiplier = text.partition("*")
+        self.low_first = text[-1:] == "~"
+        self.kind = text[0]
+        self.n_bits = int(text[1:3])
+        self.n_registers = self.n_bits // 16
+        self.multiplier, self.divisor = int(multiplier or 1), int(divisor or 1)
+        self.none = [int(code, 16) for code in codes]
+        if self.kind == "f":
+            # Quiet NaN.
+            self.none.append(0x7FC00000)
+
+    def bits_of(self, numerator, denominator):
+        """The bits that stand for numerator / denominator, in the point's unit: f32 the nearest, else the integer below.
+
+        An integer that does not fit loses its highest bits, as a register does that rolls over."""
+        numerator, denominator = numerator * self.divisor, denominator * self.multiplier
+        if self.kind == "f":
+            return f32_bits_of(numerator, denominator)
+        return numerator // denominator & (1 << self.n_bits) - 1
+
+    def words_of(self, bits):
+        """The registers that hold so many bits, the first first."""
+        words = [bits >> 16 * i & 0xFFFF for i in range(self.n_registers)]
+        return words if self.low_first else words[::-1]
 
 
-class Load:
-    """A load whose energy grows: Load(power_w, energy_wh, from_us). Integers; the energy is the power's exact integral."""
-
-    def __init__(self, power_w, energy_wh=0, from_us=0):
-        self.power_w = power_w
-        self.energy_wh = energy_wh
-        self.from_us = from_us
-
-    def power(self, at_us):
-        """(numerator, denominator) of the power in W."""
-        half = _PERIOD_MS // 2
-        x = self._ms(at_us) % _PERIOD_MS
-        # From -half up to half and down again.
-        swing = 2 * x - half if x < half else 3 * half - 2 * x
-        return self.power_w * (_SWING * half + swing), _SWING * half
-
-    def energy(self, at_us):
-        """(numerator, denominator) of the energy in kWh. It never falls."""
-        half = _PERIOD_MS // 2
-        ms = self._ms(at_us)
-        x = ms % _PERIOD_MS
-        # The integral of the swing, times half: nothing over a half period.
-        area = x * (x - half) if x < half else (x - half) * (_PERIOD_MS - x)
-        return self.energy_wh * _KWH // 1000 * _SWING * half + self.power_w * (ms * _SWING * half + area), _KWH * _SWING * half
-
-    def _ms(self, at_us):
-        return max(0, at_us - self.from_us) // 1000
+def register_bits(text, numerator, denominator):
+    """The registers of a number in a form: the first first."""
+    form = Form(text)
+    return form.words_of(form.bits_of(numerator, denominator))
 
 
-# Quantities of a point by the beginning of its name: (numerator, denominator) of the load's power in kW that they are;
-# the rest is fixed. 230.2 V, current as 3 phases carry it.
-_OF_POWER = (
-    ("current", 10000, 6906),
-    ("power", 1, 1),
-    ("apparent", 100, 95),
-    ("reactive", 33, 100),
-)
-_FIXED = (
-    ("voltage", 2302, 10),
-    ("power_factor", 95, 100),
-    ("frequency", 5001, 100),
-    ("energy_export", 0, 1),
-)
+class Registers:
+    """Registers(profile, load, serial_number): those of a meter of one of the firmware's profiles (a Profile).
+
+    by_function: {function: value(address, at_us)}, for a Slave; None where no manual lists a register and the profile
+    does not say that one may read across it. addresses: a set of the others. serial_number and missing, names of points
+    that it has no value for, may be changed at any time; a form without a code for no value always has one."""
+
+    def __init__(self, profile, load, serial_number=SERIAL_NUMBER, missing=()):
+        self.load = load
+        self.serial_number = serial_number
+        self.missing = missing
+        self._three_phases = any(row[0][-3:] == "_l3" for row in profile.points)
+        self.by_function = {}
+        self.addresses = set()
+        for function in (profile.function, profile.about_function):
+            rows = [row for row in profile.points if function_of(profile, row) == function]
+            if rows:
+                self.by_function[function] = self._reader(rows, readable_between(profile, rows))
+
+    def _reader(self, rows, between):
+        self.addresses.update(between)
+        places = {}
+        for name, register, text, _, _, _ in rows:
+            form = Form(text)
+            for i in range(form.n_registers):
+                places[register + i] = (name, form, i)
+        self.addresses.update(places)
+
+        def value(address, at_us):
+            if address not in places:
+                return 0 if address in between else None
+            name, form, i = places[address]
+            return form.words_of(self._bits(name, form, at_us))[i]
+
+        return value
+
+    def _bits(self, name, form, at_us):
+        if name in self.missing and form.none:
+            return form.none[0]
+        if name == "serial_number":
+            return form.bits_of(self.serial_number, 1)
+        numerator, denominator = self.load.quantity(name, at_us, self._three_phases)
+        return form.bits_of(numerator, denominator)
 
 
-def quantity_of(name, load, at_us, three_phases=True):
-    """(numerator, denominator) of the point called name, in the point's unit. KeyError for one that is not known."""
-    for start, numerator, denominator in _FIXED:
-        if name.startswith(start):
-            return numerator, denominator
-    if name.startswith("energy"):
-        return load.energy(at_us)
-    for start, numerator, denominator in _OF_POWER:
-        if name.startswith(start):
-            watts, divisor = load.power(at_us)
-            if start == "power" and three_phases and name[-3:-1] == "_l":
-                denominator = 3
-            return watts * numerator, divisor * denominator * 1000
-    raise KeyError(name)
+def function_of(profile, row):
+    """The Modbus function that a row of a Profile is read by."""
+    return profile.about_function if row[5] == ABOUT else profile.function
 
 
-def profile_registers(profile, load):
-    """value(address, at_us) of a meter of one of the firmware's profiles; None where no manual lists a register."""
-    rows = {}
-    for row in PROFILES[profile][5]:
-        rows[row[1]] = (row[0], int(row[2][4:] or 1), 16)
-        rows[row[1] + 1] = (row[0], int(row[2][4:] or 1), 0)
-    three_phases = any(row[0] == "power_l3" for row in PROFILES[profile][5])
-
-    def value(address, at_us):
-        row = rows.get(address)
-        if row is None:
-            return None
-        numerator, denominator = quantity_of(row[0], load, at_us, three_phases)
-        return f32_bits_of(numerator * row[1], denominator) >> row[2] & 0xFFFF
-
-    return value
+def readable_between(profile, rows):
+    """Registers between those of the rows that a request may run across, by the Profile's gap and forbidden."""
+    found = []
+    end = None
+    for register, n in sorted((row[1], Form(row[2]).n_registers) for row in rows):
+        if end is not None and register - end <= profile.gap:
+            found += [address for address in range(end, register) if address not in profile.forbidden]
+        end = register + n
+    return found
 
 
-def meter(unit, profile, power_w, energy_wh, settings=None, from_us=0, **more):
-    """A Slave as one of the firmware's profiles: PROFILES' settings and function unless said otherwise."""
-    _, function, usual, _, _, _ = PROFILES[profile]
-    registers = profile_registers(profile, Load(power_w, energy_wh, from_us))
-    more.setdefault("functions", (function,))
-    return Slave(unit, settings or usual, registers, **more)
+def profile_registers(name, load):
+    """value(address, at_us) of the points of a meter of the firmware's profile of that name."""
+    profile = profile_of(name)
+    return Registers(profile, load).by_function[profile.function]
+
+
+def meter(unit, profile, power_w, energy_wh, settings=None, from_us=0, serial_number=SERIAL_NUMBER, missing=(), **more):
+    """A Slave as the firmware's profile of that name: its settings and functions unless said otherwise.
+
+    Its `registers` are the Registers."""
+    table = profile_of(profile)
+    registers = Registers(table, Load(power_w, energy_wh, from_us), serial_number, missing)
+    more.setdefault("functions", registers.by_function)
+    more.setdefault("most", table.most)
+    slave = Slave(unit, settings or table.settings, registers.by_function[table.function], **more)
+    slave.registers = registers
+    return slave
 
 
 def f32_bits_of(numerator, denominator):

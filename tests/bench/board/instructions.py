@@ -1,4 +1,4 @@
-"""What is counted under callgrind: micropython instructions.py ROOT decode|append N"""
+"""What is counted under callgrind: micropython instructions.py ROOT decode.PROTOCOL|append N"""
 
 import gc
 import json
@@ -13,6 +13,33 @@ _BLOCKS = 16
 _METERS = 8
 _SLOT_S = 900
 _START_S = 1795276800  # 2026-11-21 16:00:00 UTC, a midnight in CST-8
+
+_PHASES = ("voltage_l1", "voltage_l2", "voltage_l3", "current_l1", "current_l2", "current_l3")
+_POWERS = ("power", "power_l1", "power_l2", "power_l3")
+_TARIFFS = ("energy_import", "energy_import_t1", "energy_import_t2", "energy_import_t3", "energy_import_t4")
+_COOLING = (
+    "cooling_gj",
+    "heat_gj",
+    "heat_power",
+    "flow",
+    "volume",
+    "temperature_supply",
+    "temperature_return",
+    "working_hours",
+)
+# Protocol: the meter, and what stands before and in its reply; those that begin with 68 are recorded.
+_DECODED = {
+    "modbus": ({"unit": 1, "profile": "dtsu666", "points": _PHASES + _POWERS}, ""),
+    "dlt645": (
+        {"number": "005223440001", "profile": "dlt645_3p", "points": _TARIFFS},
+        "FEFEFEFE 680100442352006891183332343 3BC363333 33333333 33333333 BC363333 33333333 1316",
+    ),
+    "cjt188": (
+        {"number": "00312718241912", "profile": "cooling", "points": _COOLING},
+        "FEFEFEFE6825121924182731 00812E1F90 031174020005 8827440505 0000000017 0000000035 085671002C 792600 642600 664707"
+        "11521703092520 0005 2A16",
+    ),
+}
 
 
 class Memory:
@@ -33,21 +60,42 @@ class Memory:
         return {4: _BLOCKS, 5: _BLOCK}.get(operation, 0)
 
 
-def decode():
-    """N replies of 20 registers, in one piece, each found and turned into 10 decimals."""
+def decode(protocol):
+    """N replies in one piece, each found and turned into values as firmware/meters/meter.py does it."""
+    from firmware.meters import equip
+    from firmware.unload import START_ONLY, unload
+
+    meter, frame = _DECODED[protocol]
+    asking = equip.asking_of(protocol)
+    block = equip.meter_of(_section(protocol, meter), None, asking).blocks[0]
+    del equip
+    unload(*START_ONLY)
+    frame = bytes.fromhex(frame.replace(" ", "")) or _registers()
+    values, steps = [None] * len(block.members), [1] * len(block.members)
+    for _ in range(N):
+        asking.reply.expect(block.request)
+        asking.put_values(block, asking.reply.add(frame, len(frame)), values, steps)
+    if None in values:
+        raise ValueError(values)
+
+
+def _registers():
+    """A Modbus reply of 10 f32."""
     from firmware.protocols import modbus
 
-    frame = bytearray((1, modbus.INPUT, 40))
+    frame = bytearray((1, modbus.HOLDING, 40))
     for i in range(10):
         frame.extend(struct.pack(">f", 230.5 + 1234.567 * i))
     crc = modbus.crc16(frame, 0, len(frame))
-    frame.extend(bytes((crc & 0xFF, crc >> 8)))
-    reply = modbus.Reply()
-    for _ in range(N):
-        reply.start(1, modbus.INPUT, 20)
-        data = reply.add(frame, len(frame))
-        for offset in range(0, 40, 4):
-            modbus.scaled_of_f32(modbus.bits_of(data, offset), 2)
+    return bytes(frame) + bytes((crc & 0xFF, crc >> 8))
+
+
+def _section(protocol, meter):
+    from firmware.config import parse
+
+    meter = dict(meter, name="main", line="A", protocol=protocol, points=list(meter["points"]))
+    lines = [{"name": "A", "uart": 1, "tx": 17, "rx": 16}]
+    return parse({"gateway": {"id": "gw-bench", "zone": "UTC0"}, "lines": lines, "meters": [meter]}).meters[0]
 
 
 def append():
@@ -72,6 +120,9 @@ def append():
 
 
 # As firmware/app.py has it: collections are part of what is counted.
-gc.threshold(8192)
-{"decode": decode, "append": append}[WHAT]()
+gc.threshold(2048)
+if WHAT == "append":
+    append()
+else:
+    decode(WHAT.split(".")[1])
 print(json.dumps(N))
