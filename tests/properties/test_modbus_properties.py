@@ -1,4 +1,4 @@
-"""modbus: replies in any noise, and every 32-bit pattern as an integer, against fractions and struct."""
+"""modbus and numbers: replies in any noise, and registers of every form as an integer, against fractions and struct."""
 
 import struct
 from fractions import Fraction
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware.errors import MeterRefused
-from firmware.protocols import modbus
+from firmware.protocols import modbus, numbers
 from firmware.protocols.modbus import HOLDING, INPUT, Reply
 
 units = st.integers(1, 247)
@@ -147,7 +147,7 @@ halves = st.builds(
     st.integers(0, 4),
 )
 decimals_ = st.integers(0, 9)
-divides = st.integers(0, 4)
+factors = st.integers(1, 10**9) | st.sampled_from([10**n for n in range(10)])
 
 
 def value_of(bits):
@@ -156,32 +156,95 @@ def value_of(bits):
     return Fraction(number) if bits >> 23 & 0xFF != 0xFF else None
 
 
-@given(floats | halves, decimals_, divides)
-def test_a_float_becomes_the_nearest_integer_ties_to_even(bits, decimals, divide):
+def rounded(value):
+    """What must be stored of an exact value, or None: round() of a Fraction is exact and rounds half to even."""
+    wanted = round(value)
+    return wanted if abs(wanted) < 1 << 63 else None
+
+
+@given(floats | halves, decimals_, factors, factors)
+def test_a_float_becomes_the_nearest_integer_ties_to_even(bits, decimals, multiplier, divisor):
     value = value_of(bits)
-    found = modbus.scaled_of_f32(bits, decimals, divide)
-    if value is None:
-        assert found is None
-        return
-    # round() of a Fraction is exact and rounds half to even.
-    wanted = round(value * 10**decimals / 10**divide)
-    assert found == (wanted if abs(wanted) < 1 << 63 else None)
+    found = numbers.scaled_of_f32(bits, decimals, multiplier, divisor)
+    assert found == (None if value is None else rounded(value * multiplier * 10**decimals / divisor))
 
 
-@given(floats, decimals_, divides)
-def test_the_step_is_the_distance_to_the_next_float(bits, decimals, divide):
+@given(floats, decimals_, factors, factors)
+def test_the_step_is_the_distance_to_the_next_float(bits, decimals, multiplier, divisor):
     magnitude = bits & 0x7FFFFFFF
     value = value_of(magnitude)
     following = value_of(magnitude + 1) if magnitude < 0x7F7FFFFF else None
-    found = modbus.step_of_f32(bits, decimals, divide)
+    form = numbers.form_of(f"f32*{multiplier}/{divisor}")
+    found = numbers.step_of(struct.pack(">I", bits), 0, form, decimals)
     if value is None:
         assert found == 1
     elif following is not None:
-        step = (following - value) * 10**decimals / 10**divide
+        step = (following - value) * multiplier * 10**decimals / divisor
         assert found == max(1, -(-step.numerator // step.denominator))
 
 
-@given(st.binary(min_size=4, max_size=40), st.data())
+# Type: struct's form of it, high word first.
+KINDS = {"u16": ">H", "i16": ">h", "u32": ">I", "i32": ">i", "u64": ">Q", "i64": ">q", "f32": ">f"}
+texts = st.builds(
+    lambda kind, swapped, multiplier, divisor: (
+        kind,
+        swapped and kind[1:] != "16",
+        multiplier,
+        divisor,
+    ),
+    st.sampled_from(sorted(KINDS)),
+    st.booleans(),
+    st.just(1) | factors,
+    st.just(1) | factors,
+)
+
+
+@given(texts, st.binary(min_size=8, max_size=8), st.integers(0, 3), decimals_, st.booleans())
+def test_registers_of_every_form_become_the_nearest_integer(form, registers, before, decimals, is_none):
+    kind, swapped, multiplier, divisor = form
+    n = struct.calcsize(KINDS[kind]) // 2
+    registers = registers[: 2 * n]
+    words = [registers[i : i + 2] for i in range(0, 2 * n, 2)]
+    if swapped:
+        words.reverse()
+    text = kind + "~" * swapped
+    # Each factor may be left out where it is 1.
+    text += f"*{multiplier}" * (multiplier > 1) + f"/{divisor}" * (divisor > 1)
+    if is_none:
+        text += "!" + b"".join(words).hex().upper()
+    form = numbers.form_of(text)
+    assert form[0] == n
+    (value,) = struct.unpack(KINDS[kind], b"".join(words))
+    found = numbers.scaled_of(b"\xff" * before + registers + b"\xff", before, form, decimals)
+    if is_none or (kind == "f32" and value_of(int.from_bytes(b"".join(words), "big")) is None):
+        assert found is None
+    else:
+        assert found == rounded(Fraction(value) * multiplier * 10**decimals / divisor)
+
+
+@given(st.text("ui136240f2~*/!0123456789ABCDEF ", max_size=24))
+def test_a_form_is_good_or_a_value_error(text):
+    try:
+        form = numbers.form_of(text)
+    except ValueError:
+        return
+    assert form[0] in (1, 2, 4)
+    assert 1 <= form[2] <= 10**9 and 1 <= form[3] <= 10**9
+    assert all(0 <= code < 1 << 16 * form[0] for code in form[4])
+    numbers.scaled_of(bytes(8), 0, form, 9)
+
+
+@given(st.booleans(), st.integers(0, 1 << 140), st.integers(1, 1 << 70))
+def test_rounding_is_that_of_fractions(negative, number, divisor):
+    assert numbers.bounded(negative, number, divisor) == rounded(Fraction(-number if negative else number, divisor))
+
+
+@given(st.binary(min_size=8, max_size=40), st.data())
 def test_bits_are_those_of_struct(data, draw):
-    offset = draw.draw(st.integers(0, len(data) - 4))
-    assert modbus.bits_of(data, offset) == struct.unpack_from(">I", data, offset)[0]
+    offset = draw.draw(st.integers(0, len(data) - 8))
+    assert numbers.bits_of(data, offset, 1, False) == struct.unpack_from(">H", data, offset)[0]
+    assert numbers.bits_of(data, offset, 2, False) == struct.unpack_from(">I", data, offset)[0]
+    assert numbers.bits_of(data, offset, 4, False) == struct.unpack_from(">Q", data, offset)[0]
+    words = struct.unpack_from(">4H", data, offset)
+    assert numbers.bits_of(data, offset, 2, True) == words[1] << 16 | words[0]
+    assert numbers.bits_of(data, offset, 4, True) == words[3] << 48 | words[2] << 32 | words[1] << 16 | words[0]

@@ -5,7 +5,7 @@ import json
 
 from metergate.faults import FAULTS
 from tests.bench import __main__ as bench
-from tests.bench import instructions, lateness, line, report, ring
+from tests.bench import instructions, lateness, line, report, ring, transactions
 from tests.bench.figures import FIGURES, LATE_FAULTS, RESOLVER
 from tests.sim.chars import span_us
 
@@ -41,7 +41,7 @@ def test_a_limit_holds_up_to_its_bound():
         (efficiency, 0.9699, False),
         (erases, 0.01, True),
         (erases, 0.0101, False),
-        (_BY_NAME["decode.instructions"], 10**9, True),
+        (_BY_NAME["decode.modbus.instructions"], 10**9, True),
     ):
         assert report.holds(figure, {figure.name: found(value)}) is holds
     assert report.limit_text(erases, {}) == "<= 0.01"
@@ -84,7 +84,7 @@ def test_the_json_has_the_form_that_is_promised(tmp_path):
 
 def test_the_page_has_a_row_and_a_line_for_each_figure(tmp_path):
     (tmp_path / "build").mkdir()
-    assert report.write(everything(), tmp_path, earlier=("decode.instructions",))
+    assert report.write(everything(), tmp_path, earlier=("decode.modbus.instructions",))
     lines = (tmp_path / "BENCH.md").read_text().split("\n")
     for name in _NAMES:
         assert sum(text.startswith(f"| `{name}`") for text in lines) == 1
@@ -109,14 +109,15 @@ def test_a_section_that_fails_keeps_no_old_figure_and_the_others_their_own(monke
         raise bench.Unmeasured("no flash")
 
     monkeypatch.setattr(ring, "measure", fails)
-    monkeypatch.setattr(instructions, "measure", lambda say: {"decode.instructions": found(7), "append.instructions": found(8)})
+    counted = {"decode.modbus.instructions": found(7), "append.instructions": found(8)}
+    monkeypatch.setattr(instructions, "measure", lambda say: counted)
     monkeypatch.setattr(bench, "ROOT", tmp_path)
     monkeypatch.setattr(bench, "_be_urgent", lambda: None)
     assert bench.main(["ring", "instructions"]) == 1
     assert "not measured: ring: Unmeasured: no flash" in capsys.readouterr().out
     kept = json.loads((tmp_path / "build" / "bench.json").read_text())
     assert "ring.erases_per_reading" not in kept
-    assert kept["decode.instructions"]["value"] == 7 and kept["uplink.bytes_per_reading"]["value"] == 1
+    assert kept["decode.modbus.instructions"]["value"] == 7 and kept["uplink.bytes_per_reading"]["value"] == 1
     assert bench.main(["rings"]) == 2
 
 
@@ -152,6 +153,12 @@ def test_the_ring_is_measured_beside_files(needs_twin):
 
 
 def test_instructions_are_counted(needs_twin, needs_valgrind):
-    results = instructions.measure(lambda text: None, (("decode", 2, 12), ("append", 8, 24)))
+    counts = [(what, 8, 24) if what == "append" else (what, 2, 12) for what, _, _ in instructions.COUNTS]
+    results = instructions.measure(lambda text: None, counts)
     assert all(10000 < found["value"] < 10**7 for found in results.values())
-    assert results.keys() == {"decode.instructions", "append.instructions"}
+    assert results.keys() == {name for name in _NAMES if name.endswith(".instructions")}
+
+
+def test_requests_of_a_reading_are_counted_by_the_meter(needs_twin):
+    found = transactions.measure(lambda text: None)["transactions.per_reading"]
+    assert found["value"] <= 3 and 3 < found["peers"]["blocks without gaps"] < found["peers"]["a request for each point"] == 18

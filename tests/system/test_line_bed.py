@@ -13,8 +13,8 @@ import pytest
 from conftest import METERS, meter
 from conftest import config as configured
 
-from firmware.meters.profiles import PROFILES
-from firmware.protocols import modbus
+from firmware.meters.profiles import profile_of
+from firmware.protocols import numbers
 from metergate.image import read_image
 from metergate.onpc import ROOT
 from metergate.pcgateway import Gateway
@@ -24,7 +24,9 @@ from tests.sim.chars import silence_us, span_us
 from tests.sim.slave import framed
 
 _9600 = (9600, 8, None, 1)
-_THREE = (meter("main", 1, "sdm630"), meter("boiler", 2, "sdm120"), meter("press", 3, "dtsu666"))
+# Two requests for each, of two registers.
+_FAR = ["energy_import", "energy_total"]
+_THREE = (meter("main", 1, "sdm630", points=_FAR), meter("boiler", 2, "sdm120", points=_FAR), meter("press", 3, "dtsu666"))
 
 
 def _plan(**more):
@@ -76,18 +78,20 @@ def _same_as_told(bed):
     """How many of the stored values are what a meter said; fails if one is not."""
     said = {}
     for at_us, unit, first, data in bed.told:
-        said.setdefault((unit, first), []).append((at_us, data))
+        for offset in range(0, len(data) - 2, 2):
+            said.setdefault((unit, first + offset // 2), []).append((at_us, data[offset : offset + 4]))
     n = 0
     units = {"main": 1, "boiler": 2, "press": 3}
     for _, reading in read_image(bed.gateway.ring)[1]:
         if reading.kind != 1:
             continue
-        rows = {row[0]: row for row in PROFILES[next(m["profile"] for m in _THREE if m["name"] == reading.meter)][5]}
+        profile = profile_of(next(m["profile"] for m in _THREE if m["name"] == reading.meter))
         for (name, _, decimals, _), value in zip(reading.points, reading.values):
-            row = rows[name]
+            ((_, register, form, *_),) = profile.rows_of((name,))
+            divisor = numbers.form_of(form)[3]
             values = [
-                modbus.scaled_of_f32(struct.unpack(">I", data[:4])[0], decimals, modbus.form_of(row[2])[1])
-                for _, data in said[units[reading.meter], row[1]]
+                numbers.scaled_of_f32(struct.unpack(">I", data)[0], decimals, 1, divisor)
+                for _, data in said[units[reading.meter], register]
             ]
             assert value in values, (reading.meter, name, value)
             n += 1

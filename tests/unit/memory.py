@@ -1,6 +1,12 @@
-"""What unit tests share: sections of a configuration, errors that must come, golden files, zones."""
+"""What unit tests share: sections of a configuration, errors that must come, a locked heap, golden files, zones."""
 
 import json
+
+try:
+    from micropython import heap_lock, heap_unlock
+except ImportError:
+    # CPython, whose heap nobody locks.
+    heap_lock = heap_unlock = int
 
 
 class Section:
@@ -18,6 +24,20 @@ def raised(kind, function, *args):
     except kind as error:
         return error
     raise AssertionError("no " + kind.__name__)
+
+
+def unallocated(method):
+    """What method() gives while the heap is locked, so that any allocation is a MemoryError."""
+    heap_lock()
+    try:
+        return method()
+    finally:
+        heap_unlock()
+
+
+def hexed(text):
+    """The bytes of '68 AA 16'."""
+    return bytes(int(word, 16) for word in text.split())
 
 
 def golden(name):

@@ -26,11 +26,14 @@ _DEFAULTS = {
     "meters[].name": None,
     "meters[].line": None,
     "meters[].protocol": None,
-    "meters[].unit": None,
+    "meters[].unit": 0,
+    "meters[].number": "",
     "meters[].profile": None,
     "meters[].settings": "",
     "meters[].every_s": 900,
     "meters[].points": (),
+    "meters[].function": "profile",
+    "meters[].reads_per_day_max": 0,
     "meters[].timeout_ms": 500,
     "meters[].retries": 2,
     "uplinks[].name": None,
@@ -65,8 +68,17 @@ _VALUES = {
     "lines[].de": ((-1, 48), (-2, 49, 4.0, True, "4", None)),
     "meters[].name": (("m", "m" * 32), ("", "m" * 33, "m:1", "m 1", 1)),
     "meters[].line": (("A", "l" * 16), ("", "l" * 17, "a b", 1)),
-    "meters[].protocol": (("modbus",), ("", "Modbus", "mbus", 1, None)),
-    "meters[].unit": ((1, 247), (0, 248, 1.0, True, "1", None, [1])),
+    "meters[].protocol": (
+        ("modbus", "dlt645", "dlt645-1997", "cjt188"),
+        ("", "Modbus", "mbus", "dlt645-2007", "dlt645_1997", "DLT645", "cjt", 1, None, ["modbus"]),
+    ),
+    "meters[].unit": ((0, 1, 247), (-1, 248, 1.0, True, "1", None, [1])),
+    "meters[].number": (
+        ("", "000000000161", "999999999999", "78330011223344", "A" * 12, "A" * 14),
+        ("1", "00000000161", "0000000000161", "783300112233440", "AA" * 8, "A" * 13, "a" * 12, "A" * 11 + "1", "1" + "A" * 13)
+        + ("00000000016A", "AAAAAAAAAAAAA1", " 0000000161", "0000 0000 161", "-00000000161", "\u0661" * 12, "0x0000000161")
+        + (161, 161.0, None, True, ["000000000161"]),
+    ),
     "meters[].profile": (("sdm630", "p" * 32), ("", "p" * 33, "a b", 1)),
     "meters[].settings": (
         ("",),
@@ -75,9 +87,11 @@ _VALUES = {
     ),
     "meters[].every_s": ((1, 60, 900, 3600, 86400), (0, -900, 7, 7000, 86399, 86401, 172800, 900.0, True, "900", None)),
     "meters[].points": (
-        ([], ["power"], ["p%d" % i for i in range(12)], ["p" * 32]),
-        (["p%d" % i for i in range(13)], ["a", "a"], ["p" * 33], [""], ["a b"], [1], [["a"]], [{}], "power", None, {}),
+        ([], ["power"], ["p%d" % i for i in range(32)], ["p" * 32]),
+        (["p%d" % i for i in range(33)], ["a", "a"], ["p" * 33], [""], ["a b"], [1], [["a"]], [{}], "power", None, {}),
     ),
+    "meters[].function": (("profile", "3", "4"), ("", "1", "03", "5", 3, 4, None, ["3"])),
+    "meters[].reads_per_day_max": ((0, 1, 86400), (-1, 86401, 24.0, True, "24", None)),
     "meters[].timeout_ms": ((20, 5000), (19, 5001, 500.0, True, "500", None)),
     "meters[].retries": ((0, 5), (-1, 6, 2.0, False, "2", None)),
     "uplinks[].name": (("u", "u" * 16), ("", "u" * 17, "a b", 1)),
@@ -106,7 +120,7 @@ def _raw():
         "gateway": {"id": "gw-0001", "zone": "CST-8"},
         "network": {},
         "lines": [{"name": "A", "uart": 1, "tx": 17, "rx": 16}],
-        "meters": [{"name": "main", "line": "A", "protocol": "modbus", "unit": 1, "profile": "sdm630"}],
+        "meters": [{"name": "main", "line": "A", "protocol": "modbus", "profile": "sdm630"}],
         "uplinks": [{"name": "province", "host": "mqtt.example.org", "ca": "ca.der"}],
     }
 
@@ -216,8 +230,10 @@ def test_an_unknown_key_is_named_in_full():
 
 def test_a_value_out_of_bounds_names_the_place_in_its_list():
     raw = _raw()
-    raw["meters"] += [dict(raw["meters"][0], name="b"), dict(raw["meters"][0], name="c", unit=0)]
+    raw["meters"] += [dict(raw["meters"][0], name="b"), dict(raw["meters"][0], name="c", unit=248)]
     assert _fault(raw).key == "meters[2].unit"
+    raw["meters"][2] = dict(raw["meters"][0], name="c", number="161")
+    assert _fault(raw).key == "meters[2].number"
 
 
 def test_secrets_stand_in_their_own_file_only():

@@ -120,6 +120,47 @@ def test_names_have_the_text_of_the_specification():
     assert record.put_names(7, _NAMES) == b"7 main 900 1763799300 20414 energy_import:kWh:2:register power:kW:4:gauge"
 
 
+def test_a_meters_own_number_stands_at_the_end_of_its_names():
+    known = MeterNames("main", 900, _POINTS, 1763799300, 20414, "000000000161")
+    text = record.put_names(7, known)
+    assert text == b"7 main 900 1763799300 20414 energy_import:kWh:2:register power:kW:4:gauge #000000000161"
+    decoder = Decoder()
+    decoder.decode(record.NAMES, text)
+    assert decoder.meters[7].serial == "000000000161" and decoder.meters[7].points == _POINTS
+    text = record.put_names(8, known, 7)
+    assert text == b"8 main 900 1763799300 20414 =7 #000000000161"
+    decoder.decode(record.NAMES, text)
+    assert decoder.meters[8].serial == "000000000161" and decoder.meters[8].points == _POINTS
+    # Not known yet, and a meter that cannot tell.
+    for serial in ("", None):
+        text = record.put_names(7, MeterNames("main", 900, _POINTS, 1763799300, 20414, serial))
+        assert text == record.put_names(7, _NAMES)
+        decoder.decode(record.NAMES, text)
+        assert decoder.meters[7].serial == ""
+
+
+def test_numbers_of_any_characters_come_back():
+    for serial in ("0", "#", "=1", "a:b:1:c", "x" * record.MOST_SERIAL, '"\\'):
+        assert record.serial_of(serial) == serial
+        decoder = Decoder()
+        decoder.decode(record.NAMES, record.put_names(0, MeterNames("main", 900, _POINTS, 0, 0, serial)))
+        assert decoder.meters[0].serial == serial and decoder.meters[0].points == _POINTS
+
+
+def test_a_number_is_made_fit_for_its_note():
+    for text, serial in (
+        ("", ""),
+        ("  ", ""),
+        (" 4711 ", "4711"),
+        ("A 12", "A_12"),
+        ("A\n1\0", "A_1_"),
+        ("\u8868\xe4", "__"),
+        ("\x7f~!", "_~!"),
+        ("0123456789" * 3, ("0123456789" * 3)[: record.MOST_SERIAL]),
+    ):
+        assert record.serial_of(text) == serial
+
+
 def test_points_of_a_note_before_are_named_by_its_index():
     decoder = Decoder()
     decoder.decode(record.NAMES, record.put_names(3, _NAMES))
@@ -184,6 +225,17 @@ def test_bytes_that_are_no_text_are_refused():
 
 def test_a_text_that_is_no_names_is_refused():
     for text in ("", "0", "0 main", "0 main 900 0", "x main 900 0 0 a:b:1:c", "0 main 900 0 0 a:b:1", "0 main 900 0 0 a:b:x:c"):
+        raised(RecordError, _decoder().decode, record.NAMES, text.encode())
+    for text in (
+        "#1",
+        "#",
+        "0 #1",
+        "0 main #1",
+        "0 main 900 0 #1",
+        " #1",
+        "0 main 900 0 0 a:b:1:c ",
+        "0 main 900 0 0 a:b:1:c #1 x",
+    ):
         raised(RecordError, _decoder().decode, record.NAMES, text.encode())
 
 
