@@ -2,6 +2,9 @@
 
 from memory import golden, hexed
 
+# Read once, at the import: later a small heap has no room for the file's text in one piece.
+_RECORDED = {case["id"]: case["hex"] for case in golden("recorded")}
+
 
 def ended(frame):
     """The frame with its checksum, the sum of all its bytes, and its end."""
@@ -39,8 +42,7 @@ def fed(reply, data, size=64):
 
 def recorded(*ids):
     """The bytes of these frames on record, one after another."""
-    by_id = {case["id"]: case["hex"] for case in golden("recorded")}
-    return b"".join(hexed(by_id[id]) for id in ids)
+    return b"".join(hexed(_RECORDED[id]) for id in ids)
 
 
 def bare(frame):

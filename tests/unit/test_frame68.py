@@ -286,6 +286,18 @@ def test_noise_without_end_neither_grows_the_buffer_nor_hides_a_reply():
             assert reply.noise_bytes == 50 * len(stuff) + start, case.what
 
 
+def test_a_reply_is_found_anywhere_in_a_long_piece():
+    for case in _TWO:
+        for n_before in (0, 100, 267, 280, 1000):
+            for n_after in (0, 100, 1000):
+                for byte in (b"\x55", b"\x68"):
+                    stream = byte * n_before + bare(case.reply) + byte * n_after
+                    reply = case.started()
+                    room = len(reply._buf)
+                    assert fed(reply, stream, len(stream)) == case.data, (case.what, n_before, n_after)
+                    assert len(reply._buf) == room and reply.noise_bytes == n_before
+
+
 def test_the_longest_frame_is_found_behind_any_noise():
     for case in _CASES:
         if case.what == "255 bytes":

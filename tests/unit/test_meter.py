@@ -319,11 +319,13 @@ def test_a_block_a_meter_does_not_have_is_read_item_by_item_from_then_on():
         (_dlt_ask(_V2), MeterRefused(2)),
         (_dlt_ask(_V3), _dlt_reply(_V3, "05 23")),
     ]
-    found = _dlt_meter([(_dlt_ask(_V), MeterRefused(2))] + items + items, _VOLTAGES)
-    for _ in range(2):
-        assert _read(found) == ([2303, None, 2305], False)
-    assert not found.line.pairs
-    assert _counts(found, readings=2, refused=3)
+    # No such data; some meters say only that there is another reason.
+    for code in (2, 1, 3):
+        found = _dlt_meter([(_dlt_ask(_V), MeterRefused(code))] + items + items, _VOLTAGES)
+        for _ in range(2):
+            assert _read(found) == ([2303, None, 2305], False)
+        assert not found.line.pairs
+        assert _counts(found, readings=2, refused=3)
 
 
 def test_a_block_that_is_refused_for_another_reason_stays():
@@ -358,6 +360,8 @@ def test_an_item_filled_with_ff_among_others_is_no_value():
     found = _dlt_meter([(_dlt_ask(_V), _dlt_reply(_V, "03 23 FF FF 05 23"))], _VOLTAGES)
     assert _read(found) == ([2303, None, 2305], False)
     assert _counts(found, readings=1)
+    found = _dlt_meter([(_dlt_ask(_V), _dlt_reply(_V, "03 23 FF FF 05 23"))], _VOLTAGES[:2])
+    assert _read(found) == ([2303, None], False)
 
 
 def test_data_that_are_no_digits_are_no_reading():
@@ -385,12 +389,12 @@ def test_bad_data_cost_only_their_own_points_and_leave_none_of_them():
 
 
 def test_an_item_of_another_length_is_bad_data():
-    for points, di, datas in (
+    for points, di, sent in (
         (("voltage_l1",), _V1, ("", "03", "03 23 00", "03 23 04 23")),
         (("energy_import",), "00 00 01 00", ("", "26 00 00", "26 00 00 00 00", "26 00 00 00 27 00 00 00")),
         (("demand_max",), "00 00 01 01", ("34 12 00", "34 12 00 34 12 05 06", "34 12 00 34 12 05 06 25 00")),
     ):
-        for data in datas:
+        for data in sent:
             found = _dlt_meter([(_dlt_ask(di), _dlt_reply(di, data))], points)
             error = _fault(found, BadData)
             assert "%d bytes" % len(hexed(data)) in error.args[0]

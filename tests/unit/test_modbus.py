@@ -1,5 +1,7 @@
 """modbus: requests, and replies in whatever noise they come."""
 
+import sys
+
 from memory import golden, hexed, raised, unallocated
 
 from firmware.errors import BadFrame, MeterRefused
@@ -54,6 +56,11 @@ def test_a_checksum_covers_what_it_is_told():
     assert modbus.crc16(frame, 1, 1) == 0xFFFF
     # A whole frame's checksum over everything is 0.
     assert modbus.crc16(frame, 1, 9) == 0
+
+
+def test_an_allocation_is_noticed():
+    if sys.implementation.name == "micropython":
+        raised(MemoryError, unallocated, lambda: bytearray(100))
 
 
 def test_checks_of_a_full_buffer_allocate_nothing():
@@ -303,6 +310,16 @@ def test_noise_without_end_neither_grows_the_buffer_nor_hides_a_reply():
     assert len(reply._buf) == 320
     # All that came before the reply is noise.
     assert reply.noise_bytes == 6400
+
+
+def test_a_reply_is_found_anywhere_in_a_long_piece():
+    for n_before in (0, 100, 311, 320, 321, 1000):
+        for n_after in (0, 100, 1000):
+            for byte in (b"\x55", b"\x01"):
+                reply = _started()
+                stream = byte * n_before + _REPLY + byte * n_after
+                assert _added(reply, stream, len(stream)) == _DATA, (n_before, n_after)
+                assert len(reply._buf) == 320 and reply.noise_bytes == n_before
 
 
 def test_giving_up_tells_what_was_heard_and_forgets_it():

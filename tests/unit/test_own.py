@@ -264,6 +264,8 @@ def test_keys_nobody_knows_are_named():
         (_DLT, ("function",)),
         (_DLT, ("forbidden",)),
         (_DLT, ("gap",)),
+        (_DLT, ("most",)),
+        (_DLT, ("about_function",)),
         (_OLD, ("most",)),
         (_CJT, ("blocks",)),
         (_CJT, ("forbidden",)),
@@ -307,6 +309,33 @@ def test_points_that_overlap_or_stand_twice_are_named():
         table["points"][path[1]]["unit"] = table["points"][0]["unit"]
         error = _fault({"mine": table})
         assert error.key == _place(path)
+
+
+def test_points_may_touch_in_any_order():
+    table = _changed(_MODBUS, ("points", 0, "register"), "0003")
+    table["points"][2]["register"] = "0005"
+    table["points"][1]["register"] = "0002"
+    assert len(own.profiles_of({"mine": table})["mine"].points) == 4
+
+
+def test_bounds_themselves_are_good():
+    for key, values in (("most", (4, 125)), ("gap", (0, 125)), ("function", (3, 4)), ("reads_per_day", (0, 86400))):
+        for value in values:
+            # Without the point of class about, which would be another's register by the same function.
+            table = _changed(_MODBUS, (key,), value)
+            del table["points"][3]
+            found = own.profiles_of({"mine": table})["mine"]
+            assert getattr(found, key) == value
+    points = [dict(_POINTS[2], name="p%d" % i, register="%04X" % i) for i in range(64)]
+    names = [point["name"] for point in points]
+    table = dict(_MODBUS, points=points, default=names[:32])
+    assert len(own.profiles_of({"mine": _copy(table)})["mine"].points) == 64
+    assert _fault({"mine": _copy(dict(table, default=names[:33]))}).key == "profiles.mine.default"
+    for key, most in (("model", 64), ("source", 120)):
+        own.profiles_of({"mine": _changed(_MODBUS, (key,), "x" * most)})
+    table = _changed(_MODBUS, ("points", 2, "name"), "p" * 32)
+    table["points"][2]["unit"] = "x" * 8
+    own.profiles_of({"mine": table})
 
 
 def test_registers_end_where_they_end():

@@ -113,6 +113,8 @@ def test_a_uart_or_pin_that_is_taken_is_named():
         (_line("B", 2, 18, 19, 18), "lines[1].de"),
     ):
         assert _fault(lines=[_A, line]) == key
+    # Pin 0 is one too.
+    assert _fault(lines=[_line("A", 1, 0, 16), _line("B", 2, 18, 0)]) == "lines[1].rx"
     assert _fault(lines=[_line("A", 1, 17, 17)]) == "lines[0].rx"
 
 

@@ -17,6 +17,8 @@ from firmware.protocols.record import GAUGE, REGISTER
 from firmware.unload import START_ONLY, unload
 from tests.sim.seeded import Seeded
 
+# Read once, at the import: later a small heap has no room for the file's text in one piece.
+_FRAMES = golden("frames")
 _UNITS = {row[0]: row[1] for row in POINTS}
 _CLASSES = {row[0]: row[2] for row in POINTS}
 _ABOUT = {row[0]: row[1] for row in ABOUT}
@@ -259,11 +261,11 @@ def test_only_the_tables_and_protocols_in_use_are_loaded_and_nothing_of_them_sta
 
 
 def test_every_modbus_profile_has_a_frame_on_record():
-    assert {case["profile"] for case in golden("frames")} == {p.name for p in _all() if p.protocol == "modbus"}
+    assert {case["profile"] for case in _FRAMES} == {p.name for p in _all() if p.protocol == "modbus"}
 
 
 def test_every_point_of_every_modbus_profile_is_in_a_frame_on_record():
-    seen = {(case["profile"], point) for case in golden("frames") for point in case["points"]}
+    seen = {(case["profile"], point) for case in _FRAMES for point in case["points"]}
     for profile in _all():
         if profile.protocol == "modbus":
             for name in profile.readable():
@@ -271,7 +273,7 @@ def test_every_point_of_every_modbus_profile_is_in_a_frame_on_record():
 
 
 def test_modbus_frames_on_record_become_the_values_on_record():
-    for case in golden("frames"):
+    for case in _FRAMES:
         pairs = [(hexed(request), hexed(reply)) for request, reply in case["frames"]]
         found = meter(pairs, profile=case["profile"], points=case["points"], unit=case["unit"])
         values, complete = asyncio.run(found.read())
