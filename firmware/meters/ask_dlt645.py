@@ -22,12 +22,12 @@ class Asking:
     def put_values(self, block, data, values, steps):
         """Put the values of a block's members in their places. BadData names the item that holds no number; then none is put.
 
-        A reply may hold fewer items than asked for; one that is filled with FF among others has no value."""
-        if len(block.members) == 1 and not dlt645data.fits(block.members[0][2], len(data)):
+        An item that is filled with FF among others, or that a meter with fewer tariffs does not send, has no value."""
+        if not _is_whole(block.members, len(data)):
             raise BadData("%s: %d bytes" % (dlt645.place_of(block.request), len(data)), bytes(data))
         filled = bcd.is_filled(data, 0, len(data))
         found = []
-        for index, offset, form, _ in block.members:
+        for index, offset, form, _, _ in block.members:
             if offset + form[1] > len(data):
                 continue
             if not filled and len(block.members) > 1 and bcd.is_filled(data, offset, form[1]):
@@ -35,8 +35,9 @@ class Asking:
                 continue
             try:
                 found.append((index, dlt645data.number_of(data, offset, form)))
-            except ValueError:
-                raise BadData("%s: byte %d: not BCD" % (dlt645.place_of(block.request), offset), bytes(data))
+            except ValueError as error:
+                place = dlt645.place_of(block.request)
+                raise BadData("%s: byte %d: %s" % (place, offset, error.args[0]), bytes(data))
         if not found:
             raise BadData("%s: %d bytes" % (dlt645.place_of(block.request), len(data)), bytes(data))
         for index, value in found:
@@ -49,15 +50,15 @@ class Asking:
             raise BadData("%s: %d bytes" % (dlt645.place_of(block.request), len(data)), bytes(data))
         try:
             return dlt645data.text_of(data, 0, form)
-        except ValueError:
-            raise BadData("%s: not BCD" % dlt645.place_of(block.request), bytes(data))
+        except ValueError as error:
+            raise BadData("%s: %s" % (dlt645.place_of(block.request), error.args[0]), bytes(data))
 
     def other(self, block):
         return None
 
     def about(self, block, function, row):
         """The Block for a row that says something of the meter, made of any other of its blocks."""
-        return _item(block, (0, 0, dlt645data.form_of(row[2]), row[1]))
+        return _item(block, (0, 0, dlt645data.form_of(row[2]), row[1], 0))
 
     def split(self, block, code):
         """A Block for each item of a block that the meter does not have; () if it is an item itself."""
@@ -77,6 +78,16 @@ class Asking:
 def _item(block, member):
     """The Block for one member of another."""
     request = bytearray(block.request)
-    index, _, form, di = member
+    index, _, form, di, _ = member
     dlt645.put_di(request, di)
-    return Block(bytes(request), ((index, 0, form, di),))
+    return Block(bytes(request), ((index, 0, form, di, 0),))
+
+
+def _is_whole(members, n):
+    """True if a reply of n bytes may hold these members, tuples (index, offset, form, data identifier, bytes of all items).
+
+    Bytes of all items: 0: items of one size, as many as the meter has tariffs."""
+    _, _, form, _, n_bytes = members[0]
+    if len(members) == 1:
+        return dlt645data.fits(form, n)
+    return n == n_bytes if n_bytes else n % form[1] == 0

@@ -17,7 +17,9 @@ def blocks_of(section, profile, rows, kept):
         for item in items:
             offsets[item] = at
             at += _item_bytes(profile, item)
-        members = [(i, offsets[rows[i][1]], dlt645data.form_of(rows[i][2]), rows[i][1]) for i in chosen]
+        # Energies: there are meters with fewer tariffs, and with more.
+        whole = 0 if di >> 24 == 0 else at
+        members = [(i, offsets[rows[i][1]], dlt645data.form_of(rows[i][2]), rows[i][1], whole) for i in chosen]
         blocks.append(_block(section, profile, di, members, kept))
         left = [i for i in left if i not in chosen]
     return blocks + [_item(section, profile, rows, i, kept) for i in left]
@@ -34,7 +36,7 @@ def _item_bytes(profile, item):
 
 def _item(section, profile, rows, i, kept):
     di = rows[i][1]
-    return _block(section, profile, di, [(i, 0, dlt645data.form_of(rows[i][2]), di)], kept)
+    return _block(section, profile, di, [(i, 0, dlt645data.form_of(rows[i][2]), di, 0)], kept)
 
 
 def _block(section, profile, di, members, kept):

@@ -31,8 +31,10 @@ class Meter:
     # Which of two forms of the request it is asked by, and whether it has answered that one.
     _takes_other = False
     _is_known = False
-    # When the last request was made whose reply may come when another is waited for, or None.
+    # When the last request was made whose reply may come when another is waited for, or None; whether that may be a
+    # refusal, which no protocol puts a name on.
     _late_ms = None
+    _may_refuse_late = False
 
     def __init__(self, section, line, asking, profile, settings, rows, blocks, serial=None):
         self.section = section
@@ -152,26 +154,32 @@ class Meter:
         other = self._asking.other(block)
         if other is None:
             return await self._retried(block.request)
-        section = self.section
-        for left in range(section.retries, -1, -1):
+        # Which form it takes is not known at first: then each is asked once at least.
+        n = self.section.retries + 1 if self._is_known else max(2, self.section.retries + 1)
+        refused = False
+        for left in range(n - 1, -1, -1):
             try:
                 data = await self._ask((other if self._takes_other else block).request)
                 self._is_known = True
                 return data
             except (NoReply, BadFrame, MeterRefused) as error:
-                ended = not left or isinstance(error, MeterRefused)
-                # Another meter may have taken this one's place.
-                self._is_known = self._is_known and not ended
-                if not self._is_known:
-                    self._takes_other = not self._takes_other
-                if ended:
+                if not left or isinstance(error, MeterRefused) and (refused or self._is_known):
+                    # Another meter may have taken this one's place.
+                    self._is_known = False
                     raise
+                # What was refused is not asked for again.
+                if not self._is_known and not refused:
+                    self._takes_other = not self._takes_other
+                refused = refused or isinstance(error, MeterRefused)
                 self.counts["retries"] += 1
 
     async def _retried(self, request):
         for left in range(self.section.retries, -1, -1):
             try:
                 return await self._ask(request, left < self.section.retries)
+            except MeterRefused:
+                self._may_refuse_late = left < self.section.retries
+                raise
             except (NoReply, BadFrame):
                 if not left:
                     raise
@@ -195,9 +203,11 @@ class Meter:
     async def _settle(self):
         """After a request was given up, let its reply pass before another is asked.
 
-        A Modbus reply does not say which registers it holds: a late one would be taken for those of the next block."""
-        if self._late_ms is None or self._asking.is_named:
+        A Modbus reply does not say which registers it holds, and no refusal what it refuses: a late one would be taken for
+        that to the next block."""
+        if self._late_ms is None or self._asking.is_named and not self._may_refuse_late:
             return
+        self._may_refuse_late = False
         longest_ms = (self.section.retries + 2) * self.section.timeout_ms
         rest_ms = longest_ms - time.ticks_diff(time.ticks_ms(), self._late_ms)
         self._late_ms = None

@@ -98,5 +98,12 @@ class Reply(Reply68):
         return memoryview(self._buf)[first + 3 : first + n]
 
     def _code_of(self, first, n):
-        # Sequence number and two bytes of status, or one byte alone: makers differ.
-        return self._buf[first + 1] if n > 1 else self._buf[first]
+        return self._buf[first + code_at(n)]
+
+
+def code_at(n):
+    """Offset of the code in the n bytes of a refusal's data: makers differ.
+
+    Seen are sequence number and two bytes of status, of which the first; data identifier, sequence number and code; a code
+    alone."""
+    return 0 if n < 2 else 1 if n <= 3 else 3

@@ -16,7 +16,7 @@ READ_ADDRESS = const(0x13)
 READ_1997 = const(0x01)
 READ_FOLLOWING_1997 = const(0x02)
 # Some meters of 1997 refuse with this instead of C1.
-_REFUSED_1997 = const(0xC5)
+REFUSED_1997 = const(0xC5)
 
 # Preamble, frame without data, data identifier, sequence number.
 REQUEST_BYTES = const(4 + 12 + 4 + 1)
@@ -138,7 +138,7 @@ class Reply(Reply68):
         if buf[i + 7] != START or not self._may_match(i):
             return False
         control, n = buf[i + 8], buf[i + 9]
-        if control == _REFUSED_1997 and self._function < READ:
+        if control == REFUSED_1997 and self._function < READ:
             return n >= 1
         if control & 0x9F != self._function | 0x80:
             return False

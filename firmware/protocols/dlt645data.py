@@ -1,8 +1,8 @@
 """What stands behind a data identifier of DL/T 645: decimal numbers, and texts that say something of the meter. Pure.
 
-A form is `bcdN` a number of N bytes, `bcdNs` with a sign in the top bit, `bcdN+M` with M bytes behind it that are not
-part of it, `bcdN..` the first of several such; `digitsN` 2N digits, `textN` N characters, `hexN` N bytes, the last
-first; `dateN` and `timeN` as _TIMES has them.
+A form is `bcdN` a number of N bytes, `bcdN:D` of D digits at most, `bcdNs` with a sign in the top bit, `bcdN+M` with M
+bytes behind it that are not part of it, `bcdN..` the first of several such; `digitsN` 2N digits, `textN` N characters,
+`hexN` N bytes, the last first; `dateN` and `timeN` as _TIMES has them.
 """
 
 from firmware.protocols import bcd
@@ -19,7 +19,9 @@ _MOST_BYTES = 200
 
 
 def form_of(text):
-    """(kind, bytes of the value, signed, bytes behind it or None for any) of a form's text. ValueError if it is none."""
+    """(kind, bytes of the value, signed, bytes behind it or None for any, most digits or 0) of a form's text.
+
+    ValueError if it is none."""
     for kind in _KINDS:
         if text.startswith(kind):
             break
@@ -27,19 +29,22 @@ def form_of(text):
         raise ValueError(text)
     rest = text[len(kind) :]
     signed = False
-    behind = 0
+    behind = n_digits = 0
     if kind == "bcd":
         if rest[-2:] == "..":
             rest, behind = rest[:-2], None
         elif "+" in rest:
             rest, _, behind = rest.partition("+")
             behind = _count(behind)
+        if ":" in rest:
+            rest, _, n_digits = rest.partition(":")
+            n_digits = _count(n_digits)
         if rest[-1:] == "s":
             rest, signed = rest[:-1], True
     n = _count(rest)
     if kind in ("date", "time") and text not in _TIMES or kind == "bcd" and n > 8:
         raise ValueError(text)
-    return kind, n, signed, behind
+    return kind, n, signed, behind, n_digits
 
 
 def _count(digits):
@@ -52,18 +57,21 @@ def _count(digits):
 
 def fits(form, n):
     """True if a reply of n bytes may hold this form alone."""
-    _, n_value, _, behind = form
+    _, n_value, _, behind, _ = form
     return n == n_value + behind if behind is not None else n >= n_value and n % n_value == 0
 
 
 def number_of(data, at, form):
-    """The scaled integer at an offset of the data. ValueError if its bytes are no digits."""
-    return bcd.number_of(data, at, form[1], form[2])
+    """The scaled integer at an offset of the data. ValueError if its bytes are no digits, or too many of them."""
+    number = bcd.number_of(data, at, form[1], form[2])
+    if form[4] and abs(number) >= 10 ** form[4]:
+        raise ValueError("more than %d digits" % form[4])
+    return number
 
 
 def text_of(data, at, form):
     """What stands there as text: '000000000161', '2015-05-11 22:01', 'A1.0'. ValueError if its bytes are no digits."""
-    kind, n, _, _ = form
+    kind, n, _, _, _ = form
     if kind == "bcd":
         return str(number_of(data, at, form))
     if kind == "digits":

@@ -150,7 +150,7 @@ def cjt188_answers(stream, number, function, di):
             if control == function | 0x80 and data[:2] == di and len(data) > 2:
                 result = ("values", data[3:], stream[at + 1], _text(told))
             elif control == function | 0xC0 and data:
-                result = ("refused", data[1] if len(data) > 1 else data[0])
+                result = ("refused", data[0] if len(data) == 1 else data[1] if len(data) < 4 else data[3])
         if result:
             found.append((at, end, result))
         else:

@@ -369,9 +369,11 @@ class Dlt645(Decoder68):
         return "values", bytes(found), self.reply.more, self.reply.number_text()
 
     def members(self, n):
-        texts = ("bcd4", "bcd2s", "bcd3+5", "bcd4..")
+        texts = ("bcd4", "bcd2s", "bcd3:5", "bcd4..")
         forms = [dlt645data.form_of(text) for text in texts]
-        return [(i, 2 * i, form, 0) for i, form in enumerate(forms)][: 1 + n % 4]
+        # A block of that length, of items as long as the first, or of another length.
+        whole = (n, 0, n + 1)[n % 3]
+        return [(i, 2 * i, form, 0, whole) for i, form in enumerate(forms)][: 1 + n % 4]
 
 
 class Dlt645Old(Dlt645):

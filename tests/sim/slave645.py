@@ -141,7 +141,7 @@ class Form:
     """What a form's text says, as the profiles of DL/T 645 have it: bcd4, bcd3s, bcd3+5, bcd4.., digits6, text32, date4."""
 
     def __init__(self, text):
-        kind = text.rstrip("0123456789+.s") if text[:3] == "bcd" else text.rstrip("0123456789")
+        kind = text.rstrip("0123456789+.:s") if text[:3] == "bcd" else text.rstrip("0123456789")
         rest = text[len(kind) :]
         self.kind = kind
         self.more = rest[-2:] == ".."
@@ -149,7 +149,8 @@ class Form:
         rest, _, behind = rest.partition("+")
         self.n_behind = int(behind or 0)
         self.signed = rest[-1:] == "s"
-        self.n_bytes = int(rest.rstrip("s"))
+        # What stands behind a colon is how many digits there may be.
+        self.n_bytes = int(rest.partition(":")[0].rstrip("s"))
 
     @property
     def length(self):

@@ -409,6 +409,40 @@ def test_a_late_reply_of_dlt645_needs_no_settling():
     assert found.line.settled_ms == []
 
 
+def test_a_refusal_of_dlt645_that_may_come_twice_is_waited_for():
+    # No refusal says what it refuses: that of the second try must not be taken for one of the next block.
+    frequency = "02 00 80 02"
+    pairs = [(_dlt_ask(_V), NoReply(500)), (_dlt_ask(_V), MeterRefused(4))]
+    pairs += [(_dlt_ask(frequency), _dlt_reply(frequency, "99 49"))] * 2
+    found = _dlt_meter(pairs[:3], _VOLTAGES + ("frequency",), retries=1)
+    assert _read(found) == ([None, None, None, 4999], False)
+    (settled_ms,) = found.line.settled_ms
+    assert 1000 < settled_ms <= 1500
+    # One that answers the only try needs no waiting.
+    found = _dlt_meter([(_dlt_ask(_V), MeterRefused(4)), pairs[3]], _VOLTAGES + ("frequency",), retries=1)
+    assert _read(found) == ([None, None, None, 4999], False)
+    assert found.line.settled_ms == []
+
+
+def test_a_block_of_another_length_is_bad_data():
+    amperes = "00 FF 02 02"
+    for points, di, data in (
+        (_VOLTAGES, _V, "00 23 00 00 23 00 00 23 00"),
+        (_VOLTAGES, _V, "00 23 00 23"),
+        (_VOLTAGES[:2], _V, "00 23 00 23"),
+        (_VOLTAGES, _V, "00 23 00 23 00 23 00 23"),
+        (("current_l1", "current_l2", "current_l3"), amperes, "00 20 00 20 00 20"),
+        (_TARIFFS, _E, "11 00 00 00 12 00 00 00 13"),
+        (_TARIFFS[:2], _E, "11 00 00 00 12 00 00 00 13"),
+    ):
+        found = _dlt_meter([(_dlt_ask(di), _dlt_reply(di, data))], points)
+        error = _fault(found, BadData)
+        assert "%d bytes" % len(hexed(data)) in error.args[0]
+    # There are meters with more tariffs.
+    found = _dlt_meter([(_dlt_ask(_E), _dlt_reply(_E, "11 00 00 00 12 00 00 00" + " 13 00 00 00" * 9))], _TARIFFS[:2])
+    assert _read(found) == ([11, 12], True)
+
+
 def test_frames_that_follow_are_gathered():
     found = _dlt_meter(
         [
@@ -555,35 +589,47 @@ def test_the_usual_order_is_remembered_too():
     assert _read(found) == ([12345678], True)
 
 
-def test_without_retries_the_other_order_is_tried_at_the_next_slot():
+def test_the_other_order_is_tried_in_the_same_reading_even_without_retries():
     found = _cjt_meter([(_cjt_ask(_LOW), NoReply(500)), (_cjt_ask(_HIGH), _cjt_reply(_WATER, _HIGH))])
+    assert _read(found) == ([12345678], True)
+    assert _counts(found, readings=1, no_reply=1, retries=1)
+    # Known, it is asked once.
+    found.line.pairs = [(_cjt_ask(_HIGH), NoReply(500))]
     raised(NoReply, asyncio.run, found.read())
-    assert _read(found) == ([12345678], True)
-    assert _counts(found, readings=1, no_reply=1)
+    assert not found.line.pairs
 
 
-def test_a_meter_that_refuses_an_order_is_asked_in_the_other_at_the_next_slot():
-    found = _cjt_meter([(_cjt_ask(_LOW), MeterRefused(2)), (_cjt_ask(_HIGH), _cjt_reply(_WATER, _HIGH))], retries=2)
+def test_a_meter_that_refuses_an_order_is_asked_in_the_other_at_once():
+    for retries in (0, 2):
+        found = _cjt_meter([(_cjt_ask(_LOW), MeterRefused(2)), (_cjt_ask(_HIGH), _cjt_reply(_WATER, _HIGH))], retries=retries)
+        assert _read(found) == ([12345678], True)
+    # What was refused is not asked for again; the newest refusal is told.
+    found = _cjt_meter([(_cjt_ask(_LOW), MeterRefused(2)), (_cjt_ask(_HIGH), MeterRefused(4))], retries=5)
+    assert raised(MeterRefused, asyncio.run, found.read()).code == 4
+    found = _cjt_meter([(_cjt_ask(_LOW), MeterRefused(2))] + [(_cjt_ask(_HIGH), NoReply(500))] * 3, retries=3)
+    raised(NoReply, asyncio.run, found.read())
+    assert not found.line.pairs
+
+
+def test_a_meter_that_refuses_what_it_has_answered_is_not_asked_again():
+    found = _cjt_meter([(_cjt_ask(_LOW), _cjt_reply(_WATER)), (_cjt_ask(_LOW), MeterRefused(2))], retries=5)
+    _read(found)
     assert raised(MeterRefused, asyncio.run, found.read()).code == 2
-    assert _read(found) == ([12345678], True)
-    assert _counts(found, readings=1, refused=1)
+    assert not found.line.pairs
 
 
 def test_a_meter_that_falls_silent_for_long_is_asked_in_both_orders_again():
     # Another one may stand there.
-    found = _cjt_meter([(_cjt_ask(_HIGH), _cjt_reply(_WATER, _HIGH))])
-    found.line.pairs.insert(0, (_cjt_ask(_LOW), NoReply(500)))
-    raised(NoReply, asyncio.run, found.read())
+    found = _cjt_meter([(_cjt_ask(_LOW), NoReply(500)), (_cjt_ask(_HIGH), _cjt_reply(_WATER, _HIGH))])
     _read(found)
     found.line.pairs = [
         (_cjt_ask(_HIGH), NoReply(500)),
-        (_cjt_ask(_LOW), NoReply(500)),
         (_cjt_ask(_HIGH), NoReply(500)),
         (_cjt_ask(_LOW), _cjt_reply(_WATER)),
     ]
-    for _ in range(3):
-        raised(NoReply, asyncio.run, found.read())
+    raised(NoReply, asyncio.run, found.read())
     assert _read(found) == ([12345678], True)
+    assert not found.line.pairs
 
 
 def test_the_number_of_a_meter_that_says_it_is_heard_and_not_asked_for():
@@ -657,7 +703,7 @@ def test_units_that_could_stand_at_both_places_are_read_as_the_same_meters_befor
 
 
 def test_a_late_reply_of_cjt188_needs_no_settling():
-    found = _cjt_meter([(None, NoReply(500)), (_cjt_ask(_HIGH), _cjt_reply(_WATER, _HIGH))])
+    found = _cjt_meter([(None, NoReply(500)), (None, NoReply(500)), (None, _cjt_reply(_WATER, _HIGH))])
     raised(NoReply, asyncio.run, found.read())
     _read(found)
     assert found.line.settled_ms == []

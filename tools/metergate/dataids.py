@@ -28,7 +28,7 @@ class Item(NamedTuple):
 
     @property
     def n_bytes(self):
-        _, n, _, behind = dlt645data.form_of(self.form)
+        _, n, _, behind, _ = dlt645data.form_of(self.form)
         return n + (behind or 0)
 
 
@@ -230,7 +230,7 @@ _MONTHS = ((0, ""), (4, "_last_1"), (8, "_last_2"))
 
 # Upper half of DI0 of B6: name of the total, of the phases, form, unit, decimals. Lower half: 0 total, 1..3, F all.
 _VARIABLES_1997 = {
-    1: (None, "voltage_l%d", "bcd2", "V", 0),
+    1: (None, "voltage_l%d", "bcd2:3", "V", 0),
     2: (None, "current_l%d", "bcd2", "A", 2),
     3: ("power", "power_l%d", "bcd3", "kW", 4),
     4: ("reactive_power", "reactive_power_l%d", "bcd2", "kvar", 2),
@@ -238,8 +238,6 @@ _VARIABLES_1997 = {
 }
 # Some meters say their reactive power as finely as the active.
 _REACTIVE, _REACTIVE_FINE = 4, ("reactive_power", "reactive_power_l%d", "bcd3", "kvar", 4)
-# In the standard three digits; some meters count tenths, in four.
-_MOST_VOLTS_1997 = 999
 
 _SINGLE_1997 = {
     0xB210: Item("programmed_at", "digits4", MONTH_TIME, 0),
@@ -282,11 +280,3 @@ def _variables_1997(group, n, n_bytes):
     if n == 15:
         return [item for item in items if item], True
     return ([items[n]], False) if n < len(items) and items[n] else None
-
-
-def check_plausible(protocol, item, number):
-    """ValueError if a number is more than the standard has digits for."""
-    if protocol == "dlt645-1997" and (item.unit, item.decimals) == ("V", 0) and number > _MOST_VOLTS_1997:
-        raise ValueError(
-            f"{item.name}: {number} is more than three digits; tenths of a volt? Then make it a profile of its own"
-        )

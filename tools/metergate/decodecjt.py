@@ -35,11 +35,12 @@ def _decoded(frame, profile):
     kind = {"type": f"{frame.kind:02X}"}
     di = None
     try:
-        if frame.control & _REPLY and frame.control & _REFUSED:
+        refused = frame.control & _REFUSED
+        if refused and not frame.control & _REPLY or frame.control & _FUNCTION not in _FUNCTIONS:
+            raise NotDecoded(f"control {frame.control:02X}: no function of CJ/T 188")
+        if refused:
             di, keys = _refusal(frame.data)
             return said(*place, di, **kind, **keys)
-        if frame.control & _REFUSED or frame.control & _FUNCTION not in _FUNCTIONS:
-            raise NotDecoded(f"control {frame.control:02X}: no function of CJ/T 188")
         if len(frame.data) < 3:
             if frame.control & _REPLY and frame.control & _FUNCTION in (cjt188.READ, cjt188.READ_ADDRESS):
                 raise NotDecoded(f"length {len(frame.data):02X}: too short for a data identifier and a sequence number")
@@ -66,11 +67,9 @@ def _refusal(data):
     Seen are sequence number and status; identifier, sequence number and a code; a code alone."""
     if not data:
         raise NotDecoded("error reply without an error byte")
-    if len(data) == 3:
-        return None, {"error": hex_of(data[1:]), "seq": data[0]}
-    if len(data) > 3 and (data[0] in _HIGH or data[1] in _HIGH):
-        return f"{_di_of(data):04X}", {"error": hex_of(data[3:]), "seq": data[2]}
-    return None, {"error": hex_of(data)}
+    at = cjt188.code_at(len(data))
+    found = {"error": hex_of(data[at:])} | ({"seq": data[at - 1]} if at else {})
+    return f"{_di_of(data):04X}" if at == 3 else None, found
 
 
 def _meaning(kind, di, data, reads, profile):

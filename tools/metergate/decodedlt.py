@@ -52,8 +52,7 @@ def _decoded(protocol, frame, profile):
     di = None
     try:
         if frame.control & _REPLY and frame.control & _REFUSED:
-            if not data:
-                raise NotDecoded("error reply without an error byte")
+            _check_refusal(protocol, frame.control, data)
             return said(*place, None, error=hex_of(data))
         n_di, n_behind = _parts(protocol, frame.control, data)
         number = int.from_bytes(data[:n_di], "little") if n_di else None
@@ -63,6 +62,16 @@ def _decoded(protocol, frame, profile):
         return said(*place, di, **_request(frame.control, data[n_di:], n_behind))
     except NotDecoded as error:
         return wrong(error.args[0], *place, di)
+
+
+def _check_refusal(protocol, control, data):
+    """NotDecoded unless a function of the edition may be refused so."""
+    if not data:
+        raise NotDecoded("error reply without an error byte")
+    functions = [function for row in _EDITIONS[protocol][1:] for function in row]
+    is_vendors = protocol == "dlt645-1997" and control == dlt645.REFUSED_1997
+    if not is_vendors and (control & _MORE or control & _FUNCTION not in functions):
+        raise NotDecoded(f"control {control:02X}: refuses no function of {protocol}")
 
 
 def _parts(protocol, control, data):
@@ -157,7 +166,7 @@ def _values(protocol, items, data):
 
 def _value(protocol, item, data, may_be_filled):
     form = dlt645data.form_of(item.form)
-    kind, n, _, behind = form
+    kind, n, _, behind, _ = form
     more = {"at": _time(data[n:], "time5")} if behind == 5 else {}
     unit = "" if item.unit == dataids.MONTH_TIME else item.unit
     if may_be_filled and bcd.is_filled(data, 0, n):
@@ -165,11 +174,10 @@ def _value(protocol, item, data, may_be_filled):
     try:
         if kind == "bcd":
             number = dlt645data.number_of(data, 0, form)
-            dataids.check_plausible(protocol, item, number)
             return value_of(item.name, decimal_text(number, item.decimals), unit, **more)
         text = dlt645data.text_of(data, 0, form)
     except ValueError as error:
-        raise ValueError(f"{item.name}: not BCD: {hex_of(data[:n])}" if error.args[0] == "not BCD" else error.args[0])
+        raise ValueError(f"{item.name}: {error.args[0]}: {hex_of(data[:n])}")
     if item.unit == dataids.MONTH_TIME:
         text = f"{text[:2]}-{text[2:4]} {text[4:6]}:{text[6:]}"
     if item.form in _TIMES:

@@ -4,7 +4,7 @@ from firmware.protocols.record import GAUGE, REGISTER
 
 _SOURCE = "DL/T 645-1997, appendix A"
 
-# DL/T 645-1997, appendix A.
+# DL/T 645-1997, appendix A. Voltages have three digits; some meters send tenths in four, which needs a profile of its own.
 _ONE = (
     ("energy_import", 0x9010, "bcd4", "kWh", 2, REGISTER),
     ("energy_import_t1", 0x9011, "bcd4", "kWh", 2, REGISTER),
@@ -12,13 +12,13 @@ _ONE = (
     ("energy_import_t3", 0x9013, "bcd4", "kWh", 2, REGISTER),
     ("energy_import_t4", 0x9014, "bcd4", "kWh", 2, REGISTER),
     ("energy_export", 0x9020, "bcd4", "kWh", 2, REGISTER),
-    ("voltage_l1", 0xB611, "bcd2", "V", 0, GAUGE),
+    ("voltage_l1", 0xB611, "bcd2:3", "V", 0, GAUGE),
     ("current_l1", 0xB621, "bcd2", "A", 2, GAUGE),
     ("power", 0xB630, "bcd3", "kW", 4, GAUGE),
 )
 _THREE = (
-    ("voltage_l2", 0xB612, "bcd2", "V", 0, GAUGE),
-    ("voltage_l3", 0xB613, "bcd2", "V", 0, GAUGE),
+    ("voltage_l2", 0xB612, "bcd2:3", "V", 0, GAUGE),
+    ("voltage_l3", 0xB613, "bcd2:3", "V", 0, GAUGE),
     ("current_l2", 0xB622, "bcd2", "A", 2, GAUGE),
     ("current_l3", 0xB623, "bcd2", "A", 2, GAUGE),
     ("power_l1", 0xB631, "bcd3", "kW", 4, GAUGE),
