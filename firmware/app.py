@@ -89,6 +89,7 @@ def _equipment(board, config):
         if key not in shared:
             shared[key] = equip.asking_of(section.protocol)
         meters.append(equip.meter_of(section, by_name[section.line], shared[key], config.profiles))
+    equip.forbid_anonymous(config.meters, shared)
     config.profiles = {}
     return lines, meters
 

@@ -92,7 +92,13 @@ def _meter_number(value, _):
     # Every digit stands for itself, or A, which a meter takes for any.
     if value == "":
         return value
-    if not isinstance(value, str) or len(value) not in (12, 14) or not (is_digits(value) or value == "A" * len(value)):
+    # All nines is everybody, and nobody answers.
+    if (
+        not isinstance(value, str)
+        or len(value) not in (12, 14)
+        or value == "9" * 12
+        or not (is_digits(value) or value == "A" * len(value))
+    ):
         raise ValueError
     return value
 

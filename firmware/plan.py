@@ -99,6 +99,8 @@ def _check_address(key, section):
             raise ConfigError(key + ".unit", "is missing; must be 1..247")
         return
     n = equip.N_DIGITS[section.protocol]
+    if section.function != "profile":
+        raise ConfigError(key + ".function", "must not be there: only a Modbus meter has one")
     if section.unit:
         raise ConfigError(key + ".unit", "must not be there: only a Modbus meter has one")
     if len(section.number) != n:

@@ -127,7 +127,7 @@ def _meter_head(meter, serial):
     return members[:-1] + ","
 
 
-def _register_text(protocol, register):
+def register_text(protocol, register):
     """How a row's register is said: a Modbus register, a data identifier; CJ/T 188 has a field's name there."""
     if protocol == "cjt188":
         return register
@@ -141,7 +141,7 @@ def _point(protocol, row, step):
         ("unit", text(unit)),
         ("decimals", str(decimals)),
         ("resolution", text(decimal_text(step, decimals))),
-        ("register", text(_register_text(protocol, register))),
+        ("register", text(register_text(protocol, register))),
         ("form", text(form)),
         ("class", text(klass)),
     )

@@ -86,7 +86,9 @@ def values_text(points, values):
     """'energy_import 12345.67 kWh, power 1.2340 kW'."""
     shown = []
     for (name, unit, decimals, _), value in zip(points, values):
-        shown.append("%s %s" % (name, "no value" if value is None else "%s %s" % (decimal_text(value, decimals), unit)))
+        text = "no value" if value is None else decimal_text(value, decimals)
+        # 1 is the unit of a bare number.
+        shown.append("%s %s" % (name, text if value is None or unit == "1" else text + " " + unit))
     return ", ".join(shown)
 
 

@@ -34,7 +34,7 @@ class Asking:
                     raise ValueError("%s: not in the reply" % name)
                 scaled.append(found[name].scaled(unit, decimals, klass == REGISTER))
         except ValueError as error:
-            raise BadData("%s: %s" % ("901F", error.args[0]), bytes(data))
+            raise BadData("901F: " + error.args[0], bytes(data))
         for member, (value, step) in zip(block.members, scaled):
             values[member[0]], steps[member[0]] = value, step
 
@@ -49,8 +49,15 @@ class Asking:
         return self._before.get(number)
 
     def text_of(self, block, data):
-        """The number of the meter that has answered."""
-        return self.reply.number_text()
+        """The reply's clock or status, as the one member of the block says. BadData if there is none."""
+        name = block.members[0][1]
+        try:
+            _, clock, status = cjt188data.read(self.reply.kind, data, self._units_before(data))
+        except ValueError as error:
+            raise BadData("901F: " + error.args[0], bytes(data))
+        if name == "clock" and clock is None:
+            raise BadData("901F: clock: not set", bytes(data))
+        return clock if name == "clock" else status
 
     def other(self, block):
         """The Block whose request has the bytes of the data identifier in the other order: makers differ."""
@@ -58,7 +65,7 @@ class Asking:
         cjt188.swap_di(request)
         return Block(bytes(request), block.members)
 
-    def split(self, block, code):
+    def split(self, block, error):
         return ()
 
     def following(self, block, n):

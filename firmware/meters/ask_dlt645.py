@@ -2,7 +2,7 @@
 
 from micropython import const
 
-from firmware.errors import BadData
+from firmware.errors import BadData, MeterRefused
 from firmware.meters.meter import Block
 from firmware.protocols import bcd, dlt645, dlt645data
 
@@ -60,11 +60,20 @@ class Asking:
         """The Block for a row that says something of the meter, made of any other of its blocks."""
         return _item(block, (0, 0, dlt645data.form_of(row[2]), row[1], 0))
 
-    def split(self, block, code):
-        """A Block for each item of a block that the meter does not have; () if it is an item itself."""
-        if len(block.members) == 1 or not code & _NO_SUCH_DATA:
+    def split(self, block, error):
+        """A Block for each item of a block that the meter does not have, or has otherwise; () if it is an item itself."""
+        if len(block.members) == 1:
+            return ()
+        if isinstance(error, MeterRefused):
+            if not error.code & _NO_SUCH_DATA:
+                return ()
+        elif _is_whole(block.members, len(error.args[1])):
             return ()
         return [_item(block, member) for member in block.members]
+
+    def is_numbered(self, request):
+        """True if a request for what follows says which frame, so that it may be repeated: of 1997 it brings the next one."""
+        return dlt645.is_numbered(request)
 
     def following(self, block, n):
         """The request for what follows a reply, its n-th further frame; None if there is none."""
@@ -90,4 +99,4 @@ def _is_whole(members, n):
     _, _, form, _, n_bytes = members[0]
     if len(members) == 1:
         return dlt645data.fits(form, n)
-    return n == n_bytes if n_bytes else n % form[1] == 0
+    return n == n_bytes if n_bytes else n % (form[1] + (form[3] or 0)) == 0

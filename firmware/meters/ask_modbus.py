@@ -2,7 +2,7 @@
 
 from micropython import const
 
-from firmware.errors import BadData
+from firmware.errors import BadData, MeterRefused
 from firmware.meters.meter import Block
 from firmware.protocols import modbus, numbers
 
@@ -46,9 +46,9 @@ class Asking:
         modbus.put_range(request, register, form[0])
         return Block(bytes(request), ((0, 0, form, decimals),))
 
-    def split(self, block, code):
+    def split(self, block, error):
         """Blocks that ask for the same without the registers between, which some meters refuse; () if there are none."""
-        if code not in (_ILLEGAL_ADDRESS, _ILLEGAL_VALUE):
+        if not isinstance(error, MeterRefused) or error.code not in (_ILLEGAL_ADDRESS, _ILLEGAL_VALUE):
             return ()
         runs = []
         for member in sorted(block.members, key=lambda member: member[1]):

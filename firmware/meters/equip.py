@@ -21,6 +21,16 @@ def asking_of(protocol):
     return __import__(name, None, None, ("Asking",)).Asking()
 
 
+def forbid_anonymous(sections, shared):
+    """Where two meters of DL/T 645-1997 share a line, a reply without a number may be either's: it is none.
+
+    shared: {(line, first six characters of the protocol): Asking}."""
+    old = [section.line for section in sections if section.protocol == "dlt645-1997"]
+    for line in old:
+        if old.count(line) > 1:
+            shared[line, "dlt645"].reply.takes_anonymous = False
+
+
 def profile_for(section, own, key):
     """The Profile that a meter's section names. ConfigError if there is none, or if it is another protocol's.
 

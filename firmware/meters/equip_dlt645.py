@@ -17,12 +17,17 @@ def blocks_of(section, profile, rows, kept):
         for item in items:
             offsets[item] = at
             at += _item_bytes(profile, item)
-        # Energies: there are meters with fewer tariffs, and with more.
-        whole = 0 if di >> 24 == 0 else at
+        is_even = at == len(items) * _item_bytes(profile, items[0])
+        whole = 0 if is_even and _has_tariffs(profile.protocol, di) else at
         members = [(i, offsets[rows[i][1]], dlt645data.form_of(rows[i][2]), rows[i][1], whole) for i in chosen]
         blocks.append(_block(section, profile, di, members, kept))
         left = [i for i in left if i not in chosen]
     return blocks + [_item(section, profile, rows, i, kept) for i in left]
+
+
+def _has_tariffs(protocol, di):
+    """True of energies and demands, total and tariffs: there are meters with fewer of them, and with more."""
+    return di >> 12 in (0x9, 0xA) if protocol == "dlt645-1997" else di >> 25 == 0
 
 
 def _item_bytes(profile, item):

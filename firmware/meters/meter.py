@@ -7,7 +7,7 @@ from micropython import const
 
 from firmware.errors import BadData, BadFrame, MeterRefused, NoReply
 from firmware.protocols import record
-from firmware.texts import settings_text
+from firmware.texts import is_digits, settings_text
 
 # Frames that may follow a first one, and what they hold together: DL/T 645 data blocks of the points we know take one.
 _MOST_FOLLOWING = const(8)
@@ -94,6 +94,8 @@ class Meter:
     async def read_serial(self):
         """The meter's own number. NoReply, BadFrame, BadData or MeterRefused if it does not tell; see identifies."""
         if self.says_number:
+            if not is_digits(self.number):
+                raise BadData("number %s: not BCD" % self.number, b"")
             return self.number
         return await self.read_text(self._asking.about(self.blocks[0], *self.serial))
 
@@ -113,16 +115,13 @@ class Meter:
                 n_read += 1
                 if self.says_number:
                     self.number = self._asking.reply.number_text()
-            except MeterRefused as error:
-                self.counts["refused"] += 1
+            except (MeterRefused, BadData) as error:
+                self.counts["refused" if isinstance(error, MeterRefused) else "bad_data"] += 1
                 answer = answer or error
-                parts = self._asking.split(blocks[i], error.code)
+                parts = self._asking.split(blocks[i], error)
                 if parts:
                     blocks[i : i + 1] = parts
                     continue
-            except BadData as error:
-                self.counts["bad_data"] += 1
-                answer = answer or error
             except (NoReply, BadFrame):
                 if not n_read:
                     raise
@@ -140,11 +139,11 @@ class Meter:
             return data
         whole = bytearray(data)
         n = 1
+        ask = self._retried if self._asking.is_numbered(request) else self._ask
         while request:
             if n > _MOST_FOLLOWING or len(whole) > _MOST_DATA_BYTES:
                 raise BadData("more than %d frames" % n, bytes(whole))
-            # Asked once: of 1997 the same request again brings the frame after the lost one.
-            whole.extend(await self._ask(request))
+            whole.extend(await ask(request))
             n += 1
             request = self._asking.following(block, n)
         return memoryview(whole)
@@ -161,11 +160,15 @@ class Meter:
             try:
                 data = await self._ask((other if self._takes_other else block).request)
                 self._is_known = True
+                # A late reply to the request before is as good.
+                if self._asking.reply.is_swapped:
+                    self._takes_other = not self._takes_other
                 return data
             except (NoReply, BadFrame, MeterRefused) as error:
                 if not left or isinstance(error, MeterRefused) and (refused or self._is_known):
                     # Another meter may have taken this one's place.
                     self._is_known = False
+                    self._may_refuse_late = not isinstance(error, MeterRefused)
                     raise
                 # What was refused is not asked for again.
                 if not self._is_known and not refused:
@@ -182,6 +185,8 @@ class Meter:
                 raise
             except (NoReply, BadFrame):
                 if not left:
+                    # What was given up may be refused yet.
+                    self._may_refuse_late = True
                     raise
                 self.counts["retries"] += 1
 

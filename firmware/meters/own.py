@@ -40,8 +40,6 @@ def profiles_of(raw):
     for name in raw:
         key = "profiles." + name
         checked(key, "name", 32, name)
-        if name in profiles.names():
-            raise ConfigError(key, "must be a name of its own; the firmware brings a profile %s" % name)
         found[name] = profiles.Profile(name, _table(key, raw[name]))
     return found
 
@@ -67,6 +65,8 @@ def _table(key, raw):
                 raise ConfigError("%s.%s" % (key, name), "must be " + says(kind, allowed))
             # The settings as text, as in the tables; checked says whether they can be read.
             table[name] = raw[name] if kind == "settings" else value
+            if needed and not value:
+                raise ConfigError("%s.%s" % (key, name), "must not be empty")
         elif needed:
             raise ConfigError("%s.%s" % (key, name), "is missing; must be " + says(kind, allowed))
     table["points"] = _points(key + ".points", protocol, raw.get("points"), table)
@@ -110,9 +110,9 @@ def _row(key, protocol, raw):
         raise ConfigError(key + ".unit", "must be 1..8 characters without space and colon; 1 if there is none")
     _check_canonical(key, name, unit, klass)
     decimals = checked(key + ".decimals", "int", (0, 9), raw["decimals"])
-    register = _register(key + ".register", protocol, raw["register"])
+    register = _register(key + ".register", protocol, raw["register"], klass)
     form = _form(key + ".form", protocol, raw.get("form", ""), register, klass)
-    if protocol == "cjt188":
+    if protocol == "cjt188" and klass != profiles.ABOUT:
         from firmware.protocols import cjt188data
 
         if not cjt188data.measures(register, unit):
@@ -133,11 +133,11 @@ def _check_canonical(key, name, unit, klass):
             raise ConfigError(key + ".class", "must be about: that is what %s is everywhere" % name)
 
 
-def _register(key, protocol, value):
+def _register(key, protocol, value, klass=GAUGE):
     if protocol == "cjt188":
         from firmware.protocols import cjt188data
 
-        return checked(key, "choice", cjt188data.NAMES, value)
+        return checked(key, "choice", cjt188data.ABOUT if klass == profiles.ABOUT else cjt188data.NAMES, value)
     n = 8 if protocol == "dlt645" else 4
     if not isinstance(value, str) or len(value) != n or any(c not in "0123456789ABCDEF" for c in value):
         raise ConfigError(key, "must be %d hex digits, such as %s" % (n, "00010000" if n == 8 else "9010"))
@@ -204,10 +204,15 @@ def _blocks(key, protocol, values, points):
         if not isinstance(raw, dict) or sorted(raw) != ["items", "register"]:
             raise ConfigError(place, "must be an object with register, items")
         items = tuple(_registers(place + ".items", protocol, raw["items"]))
+        if len(items) < 2:
+            raise ConfigError(place + ".items", "must be two registers or more")
         for k, item in enumerate(items):
             if item not in known:
                 raise ConfigError("%s.items[%d]" % (place, k), "must be the register of a point")
             if item in items[:k]:
                 raise ConfigError("%s.items[%d]" % (place, k), "must be a register that stands once in the block")
-        blocks.append((_register(place + ".register", protocol, raw["register"]), items))
+        block = _register(place + ".register", protocol, raw["register"])
+        if block in known or any(other[0] == block for other in blocks):
+            raise ConfigError(place + ".register", "must be neither a point's nor another block's")
+        blocks.append((block, items))
     return tuple(blocks)

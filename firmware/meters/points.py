@@ -67,6 +67,8 @@ ABOUT = (
     ("accuracy_class", "", "accuracy class for active energy"),
     ("clock_date", "", "its clock's date"),
     ("clock_time", "", "its clock's time of day"),
+    ("clock", "", "its clock's date and time of day"),
+    ("status", "", "its status bytes, hex; makers differ in what they mean"),
     ("demand_period", "min", "length of its demand interval"),
     ("demand_slide", "min", "how often that begins anew"),
     ("status_1", "", "status word 1, hex: bit 1 demand by intervals (0: sliding), bit 2 its clock's battery is low"),

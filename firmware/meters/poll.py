@@ -16,8 +16,8 @@ _SHORT_NAP_MS = const(20)
 # A meter's own number is asked for when no slot is due meanwhile; after so many readings in any case.
 _MOST_PUT_OFF = const(100)
 _ANY_S = const(3600)
-# What request and reply take on the wire at most, at 2400 baud and faster.
-_REPLY_MS = const(300)
+# What request and reply take on the wire at most, at 1200 baud and faster.
+_REPLY_MS = const(600)
 
 LINE_BUSY = "line busy"
 CLOCK_SET = "clock set"

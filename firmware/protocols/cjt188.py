@@ -54,7 +54,8 @@ def put_read_address(buf, high_first=False):
 class Reply(Reply68):
     """Finds a meter's reply to a request of put_read; add gives the data behind the sequence number.
 
-    The reply may have another kind and another sequence number than the request. kind: T of the reply."""
+    The reply may have another kind and another sequence number than the request, and the bytes of the data identifier in
+    the other order: is_swapped. kind: T of the reply."""
 
     length_at = 10
     number_at = 2
@@ -64,10 +65,12 @@ class Reply(Reply68):
         super().__init__()
         self._function = 0
         self._di = bytearray(2)
+        self.is_swapped = False
 
     def expect(self, request):
         """Forget all bytes; expect the reply to a request in this module's form."""
         self._start()
+        self.is_swapped = False
         for k in range(7):
             self._number[k] = request[N_PREAMBLE + 2 + k]
         self._function = request[N_PREAMBLE + 9]
@@ -92,7 +95,12 @@ class Reply(Reply68):
         control, n = buf[i + 9], buf[i + 10]
         if control & 0x40:
             return n >= 1
-        return n >= 3 and buf[i + 11] == self._di[0] and buf[i + 12] == self._di[1]
+        if n < 3:
+            return False
+        low, high = buf[i + 11], buf[i + 12]
+        # The order that was not asked for: the late reply to a request that was tried before.
+        self.is_swapped = low == self._di[1] and high == self._di[0]
+        return self.is_swapped or low == self._di[0] and high == self._di[1]
 
     def _data_of(self, first, n):
         return memoryview(self._buf)[first + 3 : first + n]

@@ -52,6 +52,8 @@ _HEAT = (
     ("working_hours", 3, 0, "(h)"),
 )
 _HEAT_BYTES = 43
+# What says something of the meter itself.
+ABOUT = ("clock", "status")
 # All fields there are.
 NAMES = ("cooling",) + tuple(row[0] for row in _WATER[1:] + _HEAT)
 # Their first energy is that of cooling.

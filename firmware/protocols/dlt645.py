@@ -73,6 +73,11 @@ def put_following(buf, request, n):
     return put_end(buf, N_PREAMBLE, length)
 
 
+def is_numbered(request):
+    """True if a request of put_following says which frame it asks for: that of 2007 does."""
+    return request[N_PREAMBLE + 8] == READ_FOLLOWING
+
+
 def put_di(request, di):
     """Change a request that put_read or put_read_1997 has written to ask for another data identifier."""
     first = N_PREAMBLE + 10
@@ -118,6 +123,8 @@ class Reply(Reply68):
         self._n_di = 0
         self._n_sequence = 0
         self.more = False
+        # Whether a reply of 1997 with the number AA..AA is taken: not where two such meters share a line.
+        self.takes_anonymous = True
 
     def expect(self, request):
         """Forget all bytes; expect the reply to a request in this module's form."""
@@ -159,7 +166,7 @@ class Reply(Reply68):
             return False
         if super()._may_match(i):
             return True
-        if self._function >= READ:
+        if self._function >= READ or not self.takes_anonymous:
             return False
         for k in range(i + 1, min(i + 7, self._n)):
             if self._buf[k] != ANY:

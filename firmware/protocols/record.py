@@ -177,8 +177,8 @@ def put_names(index, names, same=None):
 
 
 def serial_of(text):
-    """A meter's own number as a NAMES note can hold it: at most 16 printable characters without a space."""
-    return "".join(c if "!" <= c <= "~" else "_" for c in text.strip())[:MOST_SERIAL]
+    """A meter's own number as a NAMES note can hold it: its last 16, printable and without a space."""
+    return "".join(c if "!" <= c <= "~" else "_" for c in text.strip())[-MOST_SERIAL:]
 
 
 def put_cursors(cursors):
@@ -200,7 +200,8 @@ def _point(word):
 class Decoder:
     """Turns records into objects; NAMES notes, given in the log's order, tell it what the readings mean.
 
-    shared: {meter's name: its points}, whose tuples are used where a note says the same."""
+    shared: {meter's name: MeterNames}, which are used where a note says the same points: what only the log itself asks for,
+    last slot, next day and serial number, is then theirs."""
 
     def __init__(self, shared=None):
         self.meters = {}
@@ -266,11 +267,11 @@ class Decoder:
                 points = self._meter(same).points
             else:
                 points = tuple(_point(word) for word in words[5:])
-            if self.shared.get(words[1]) == points:
-                # A decoder lives as long as a data centre does; what the gateway holds already is not held twice.
-                points = self.shared[words[1]]
             self._said.append(index)
-            names = MeterNames(words[1], int(words[2]), points, int(words[3]), int(words[4]), serial)
+            # A decoder lives as long as a data centre does; what the gateway holds already is not held twice.
+            names = self.shared.get(words[1])
+            if names is None or names.points != points:
+                names = MeterNames(words[1], int(words[2]), points, int(words[3]), int(words[4]), serial)
             self.meters[index] = self.named = names
         except (ValueError, IndexError):
             raise RecordError("names")

@@ -234,7 +234,8 @@ class Log:
         """What a meter says is its own number. Another than before is an event; tell(members) stores it."""
         meter = self.meters[index]
         serial = record.serial_of(serial)
-        if serial == meter.serial or not serial:
+        # Nothing but zeros: nobody has given it one.
+        if serial == meter.serial or not serial.strip("0"):
             return
         event = '"event":"meter_replaced","m":%s,"old":%s,"new":%s'
         if not meter.serial:

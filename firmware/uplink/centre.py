@@ -22,6 +22,8 @@ _BYTE_MS = const(10)
 # broker that throws us out after the first message, must not make us come back every second for ever.
 _GOOD_MS = const(60000)
 _HEALTH_MS = const(300000)
+# What changes in the points is gathered for so long: at a start each meter tells its serial number.
+_POINTS_MS = const(10000)
 # While an answer is due the deadlines are looked at so often. A session with nothing to say sleeps longer: a record or a
 # packet wakes it.
 _NAP_S = const(1)
@@ -132,7 +134,7 @@ class Centre:
         self.connected = True
         self.n_sessions += 1
         await session.send(self._packet(session, "status", self._message.start(self._texts.status(True)), 0, True))
-        points_version = health_ms = None
+        points_version = points_ms = health_ms = None
         acknowledged = self.outbox.n_acknowledged
         opened_ms = spoken_ms = time.ticks_ms()
         while True:
@@ -141,8 +143,9 @@ class Centre:
             now_ms = time.ticks_ms()
             if self._n_failed and self.outbox.n_acknowledged > acknowledged and time.ticks_diff(now_ms, opened_ms) > _GOOD_MS:
                 self._n_failed = 0
-            if points_version != self._texts.points_version:
-                points_version = self._texts.points_version
+            due = points_ms is None or time.ticks_diff(now_ms, points_ms) > _POINTS_MS
+            if due and points_version != self._texts.points_version:
+                points_version, points_ms = self._texts.points_version, now_ms
                 await session.send(self._packet(session, "points", self._texts.points(), 0, True))
             elif health_ms is None or time.ticks_diff(now_ms, health_ms) > _HEALTH_MS:
                 health_ms = now_ms

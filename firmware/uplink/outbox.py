@@ -23,7 +23,7 @@ class Outbox:
 
     def __init__(self, log, gateway, consumer, message_bytes, lost):
         self._ring = log.ring
-        self._points = {meter.name: meter.points for meter in log.meters}
+        self._meters = {meter.name: meter for meter in log.meters}
         self._gateway = gateway
         self._consumer = consumer
         self._message_bytes = message_bytes
@@ -39,7 +39,7 @@ class Outbox:
         """Begin behind the cursor again; nothing is in flight."""
         self._read_seq = self._ring.cursor(self._consumer)
         self._reader = self._ring.reader(self._read_seq + 1)
-        self._decoder = record.Decoder(self._points)
+        self._decoder = record.Decoder(self._meters)
         self._held = None
         self._flight = []
 

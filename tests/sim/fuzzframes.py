@@ -86,7 +86,8 @@ def good68(stream, length_at):
 
 
 def _is_number(wanted, found):
-    return wanted == found or all(a in (_ANY, b) for a, b in zip(wanted, found))
+    digits = all(b >> 4 < 10 and b & 15 < 10 for a, b in zip(wanted, found) if a == _ANY)
+    return digits and all(a in (_ANY, b) for a, b in zip(wanted, found))
 
 
 def _text(number):
@@ -147,7 +148,7 @@ def cjt188_answers(stream, number, function, di):
         control = stream[at + 9]
         data = stream[at + 11 : end - 2]
         if _is_number(number, told):
-            if control == function | 0x80 and data[:2] == di and len(data) > 2:
+            if control == function | 0x80 and data[:2] in (di, di[1:] + di[:1]) and len(data) > 2:
                 result = ("values", data[3:], stream[at + 1], _text(told))
             elif control == function | 0xC0 and data:
                 result = ("refused", data[0] if len(data) == 1 else data[1] if len(data) < 4 else data[3])

@@ -279,4 +279,4 @@ def test_a_meter_replaced_is_an_event_and_in_points(own, tmp_path, broker, certs
         return {meter["m"]: meter["serial_number"] for meter in points["meters"]} if points else {}
 
     expected = {"panel": "31234567", "feeder": "000000000815", "water": "01501700000907"}
-    wait_for(lambda: numbers() == expected, 10, "points with the new numbers")
+    wait_for(lambda: numbers() == expected, 25, "points with the new numbers")

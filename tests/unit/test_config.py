@@ -74,7 +74,7 @@ _VALUES = {
     ),
     "meters[].unit": ((0, 1, 247), (-1, 248, 1.0, True, "1", None, [1])),
     "meters[].number": (
-        ("", "000000000161", "999999999999", "78330011223344", "A" * 12, "A" * 14),
+        ("", "000000000161", "999999999998", "78330011223344", "A" * 12, "A" * 14),
         ("1", "00000000161", "0000000000161", "783300112233440", "AA" * 8, "A" * 13, "a" * 12, "A" * 11 + "1", "1" + "A" * 13)
         + ("00000000016A", "AAAAAAAAAAAAA1", " 0000000161", "0000 0000 161", "-00000000161", "\u0661" * 12, "0x0000000161")
         + (161, 161.0, None, True, ["000000000161"]),
@@ -351,3 +351,11 @@ def test_every_kind_says_what_is_allowed():
         says = forms.says(kind, allowed)
         assert says and "%" not in says, key
         assert text, key
+
+
+def test_a_key_has_one_default_wherever_it_is():
+    # They are attributes of the one class of all sections.
+    found = {}
+    for key, _, _, default, _ in config.SCHEMA:
+        if default is not config.REQUIRED:
+            assert found.setdefault(key.split(".")[1], default) == default, key

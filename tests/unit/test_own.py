@@ -203,9 +203,6 @@ def test_the_file_is_an_object_of_a_few_profiles():
 
 
 def test_a_profiles_name_is_its_own():
-    for name in ("sdm630", "water", "dlt645_3p"):
-        error = _fault({name: _copy(_MODBUS)})
-        assert error.key == "profiles." + name
     for name in ("", "a b", "a:b", "a" * 33, "\u00e4", "a.b"):
         assert _fault({name: _copy(_MODBUS)}).key == "profiles." + name
     for value in ([], None, "x", 1):

@@ -255,8 +255,9 @@ def test_a_serial_number_and_no_value():
     assert _value(slave, "b23", "voltage_l2", 0) == 2302 and _value(slave, "b23", "serial_number", 0) == 7
     sdm = meter(3, "sdm630", 1200, 0, missing=("voltage_l1", "serial_number"))
     assert _value(sdm, "sdm630", "voltage_l1", 0) is None
+    assert _value(sdm, "sdm630", "serial_number", 0) is None
     # A form without a code for it always has a value.
-    assert _value(sdm, "sdm630", "serial_number", 0) == 21234567
+    assert _value(meter(3, "adw300", 1200, 0, missing=("voltage_l1",)), "adw300", "voltage_l1", 0) == 2302
 
 
 def test_a_meter_has_its_profiles_registers_and_no_others():

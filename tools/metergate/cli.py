@@ -41,7 +41,9 @@ def _proxy(arguments):
 def _check(arguments):
     from firmware import plan
 
-    own = arguments.profiles or Path(arguments.file).with_name("profiles.json")
+    own = Path(arguments.profiles or Path(arguments.file).with_name("profiles.json"))
+    if arguments.profiles and not own.exists():
+        raise ConfigError(arguments.profiles, "cannot be read; is there such a file?")
     config = plan.load(arguments.file, arguments.secrets, str(own))
     print(f"{arguments.file} is valid, hash {config.hash}")
 

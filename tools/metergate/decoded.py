@@ -31,13 +31,6 @@ def hex_of(data):
     return bytes(data).hex().upper()
 
 
-def registers_as_text(protocol, register):
-    """How a profile's register is said: a Modbus register, a data identifier; CJ/T 188 has a field's name there."""
-    if protocol == "cjt188":
-        return register
-    return f"{register:08X}" if protocol == "dlt645" else f"{register:04X}"
-
-
 def print_lines(lines):
     """Print lines until there are no more, or until nobody reads on."""
     try:

@@ -138,7 +138,9 @@ class Board:
         """Files on the board that must go: what is no longer ours in firmware/, twins elsewhere (a .py beats its .mpy)."""
         stems = {name.rsplit(".", 1)[0] for name in names}
         gone = [name for name in self.files if name not in names]
-        return [name for name in gone if name.startswith("firmware/") or name.split(".", 1)[0] in stems]
+        # Profiles of one's own belong to a configuration: one without them has none on the board either.
+        ours = {"profiles.json"} if "config.json" in names else set()
+        return [name for name in gone if name.startswith("firmware/") or name.split(".", 1)[0] in stems or name in ours]
 
     def empty(self, names):
         """Folders in firmware/ that nothing of ours is in, deepest first: one would hide a module of its name."""
@@ -279,7 +281,7 @@ def deploy(port, files):
     check_port(port)
     names = list(files)
     others = [name for name in names if not name.startswith(PACKAGES)]
-    board = Board(talk(port, [program(LOOK, FOLDERS=PACKAGES, FILES=others)], _LOOK_S))
+    board = Board(talk(port, [program(LOOK, FOLDERS=PACKAGES, FILES=sorted({*others, "profiles.json"}))], _LOOK_S))
     hashes = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
     changed = [name for name in names if board.files.get(name) != hashes[name]]
     # What an interrupted deploy has left is overwritten and renamed, and then it is gone.

@@ -2,12 +2,13 @@
 
 import json
 
+from firmware.console.report import register_text
 from firmware.errors import ConfigError
 from firmware.meters import points
 from firmware.protocols import numbers
 from firmware.protocols.payload import decimal_text
 from metergate.decode import all_profiles
-from metergate.decoded import print_lines, registers_as_text
+from metergate.decoded import print_lines
 
 _MEANINGS = {row[0]: row[-1] for row in points.POINTS + points.ABOUT}
 # What makes a step of the meter's number larger than the smallest that the map allows.
@@ -63,7 +64,7 @@ def _point(profile, row):
     resolution, grows = resolution_of(profile, row)
     return {
         "name": name,
-        "register": registers_as_text(profile.protocol, register),
+        "register": register_text(profile.protocol, register),
         "form": form,
         "unit": unit,
         "decimals": decimals,
@@ -141,7 +142,7 @@ def _whole(profile):
     rows = [
         (
             ("* " if row[0] in profile.default else "  ") + row[0],
-            registers_as_text(profile.protocol, row[1]),
+            register_text(profile.protocol, row[1]),
             row[2],
             row[3],
             str(row[4]),

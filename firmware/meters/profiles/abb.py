@@ -22,7 +22,7 @@ _B23 = (
     ("power_l3", 0x5B1A, "i32/100000" + _NO_I32, "kW", 5, GAUGE),
     ("frequency", 0x5B2C, "u16/100" + _NO_U16, "Hz", 2, GAUGE),
     ("power_factor", 0x5B3A, "i16/1000" + _NO_I16, "1", 3, GAUGE),
-    ("serial_number", 0x8900, "u32", "", 0, "about"),
+    ("serial_number", 0x8900, "u32!FFFFFFFF", "", 0, "about"),
 )
 
 

@@ -8,12 +8,18 @@ from firmware.protocols.record import GAUGE, REGISTER
 _SOURCE = "CJ/T 188-2004, table 8; CJ/T 188-2018"
 
 
+_ABOUT = (
+    ("clock", "clock", "", "", 0, "about"),
+    ("status", "status", "", "", 0, "about"),
+)
+
+
 # Field of the reply (protocols/cjt188data.py) in the place of a register.
 def _volume(decimals):
     return (
         ("volume", "volume", "", "m3", decimals, REGISTER),
         ("volume_settlement", "volume_settlement", "", "m3", decimals, GAUGE),
-    )
+    ) + _ABOUT
 
 
 # A hundredth of a kWh is 0.000036 GJ: six decimals hold every unit from kWh and MJ up.
@@ -26,7 +32,7 @@ _HEAT = (
     ("temperature_supply", "temperature_supply", "", "Cel", 2, GAUGE),
     ("temperature_return", "temperature_return", "", "Cel", 2, GAUGE),
     ("working_hours", "working_hours", "", "h", 0, REGISTER),
-)
+) + _ABOUT
 _COOLING = (("cooling_gj", "cooling", "", "GJ", 6, REGISTER),) + tuple(row for row in _HEAT if row[0] != "heat_settlement_gj")
 
 

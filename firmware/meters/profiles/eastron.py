@@ -10,7 +10,7 @@ from firmware.protocols.record import GAUGE, REGISTER
 _MOST = const(50)
 
 # A holding register that newer manuals list; nmakel/sdm_modbus reads it from SDM120, SDM230 and SDM630.
-_SERIAL_NUMBER = ("serial_number", 0xFC00, "u32", "", 0, "about")
+_SERIAL_NUMBER = ("serial_number", 0xFC00, "u32!FFFFFFFF", "", 0, "about")
 
 # Eastron SDM630 Modbus protocol manual V1.5, table 1.
 _SDM630 = (

@@ -21,7 +21,7 @@ _IEM3155 = (
     ("energy_import_l1", 0x0DBD, "i64/1000", "kWh", 3, REGISTER),
     ("energy_import_l2", 0x0DC1, "i64/1000", "kWh", 3, REGISTER),
     ("energy_import_l3", 0x0DC5, "i64/1000", "kWh", 3, REGISTER),
-    ("serial_number", 0x0081, "u32", "", 0, "about"),
+    ("serial_number", 0x0081, "u32!FFFFFFFF", "", 0, "about"),
 )
 
 PROFILES = {
