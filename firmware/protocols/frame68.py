@@ -148,10 +148,10 @@ class Reply68:
         return True
 
     def _is_number_byte(self, k, byte):
-        if self._number[k] == ANY:
-            # Any digits: what is none is no meter's number.
-            return byte >> 4 <= 9 and byte & 15 <= 9
-        return self._number[k] == byte
+        if self._number[k] == byte:
+            return True
+        # Any digits: what is none is no meter's number.
+        return self._number[k] == ANY and byte >> 4 <= 9 and byte & 15 <= 9
 
     def number_text(self):
         """The number of the meter whose reply add has found, as its digits."""

@@ -86,8 +86,7 @@ def good68(stream, length_at):
 
 
 def _is_number(wanted, found):
-    digits = all(b >> 4 < 10 and b & 15 < 10 for a, b in zip(wanted, found) if a == _ANY)
-    return digits and all(a in (_ANY, b) for a, b in zip(wanted, found))
+    return all(a == b or a == _ANY and b >> 4 < 10 and b & 15 < 10 for a, b in zip(wanted, found))
 
 
 def _text(number):
