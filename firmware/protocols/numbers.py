@@ -101,20 +101,6 @@ def read(data, offset, form, decimals):
     return None if bits in none else bounded(negative, number * factor, divisor), step
 
 
-def scaled_of_f32(bits, decimals, multiplier=1, divisor=1):
-    """scaled_of for the 32 bits of an IEEE 754 binary32."""
-    fraction = _fraction_of(bits)
-    if fraction is None:
-        return None
-    number, power = fraction
-    number *= multiplier * 10**decimals
-    if power >= 0:
-        number <<= power
-    else:
-        divisor <<= -power
-    return bounded(bits >> 31, number, divisor)
-
-
 def _fraction_of(bits):
     """(mantissa, power of two) of an IEEE 754 binary32, sign left out; None for Inf and NaN."""
     exponent = bits >> 23 & 0xFF

@@ -165,7 +165,8 @@ def rounded(value):
 @given(floats | halves, decimals_, factors, factors)
 def test_a_float_becomes_the_nearest_integer_ties_to_even(bits, decimals, multiplier, divisor):
     value = value_of(bits)
-    found = numbers.scaled_of_f32(bits, decimals, multiplier, divisor)
+    form = numbers.form_of(f"f32*{multiplier}/{divisor}")
+    found = numbers.scaled_of(struct.pack(">I", bits), 0, form, decimals)
     assert found == (None if value is None else rounded(value * multiplier * 10**decimals / divisor))
 
 

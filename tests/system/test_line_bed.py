@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import statistics
-import struct
 import subprocess
 import sys
 import time
@@ -88,10 +87,8 @@ def _same_as_told(bed):
         profile = profile_of(next(m["profile"] for m in _THREE if m["name"] == reading.meter))
         for (name, _, decimals, _), value in zip(reading.points, reading.values):
             ((_, register, form, *_),) = profile.rows_of((name,))
-            divisor = numbers.form_of(form)[3]
             values = [
-                numbers.scaled_of_f32(struct.unpack(">I", data)[0], decimals, 1, divisor)
-                for _, data in said[units[reading.meter], register]
+                numbers.scaled_of(data, 0, numbers.form_of(form), decimals) for _, data in said[units[reading.meter], register]
             ]
             assert value in values, (reading.meter, name, value)
             n += 1

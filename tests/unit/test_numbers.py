@@ -2,7 +2,7 @@
 
 from memory import hexed, raised
 
-from firmware.protocols.numbers import bits_of, bounded, form_of, scaled_of, scaled_of_f32, step_of
+from firmware.protocols.numbers import bits_of, bounded, form_of, scaled_of, step_of
 from firmware.protocols.record import put_reading
 
 # Recorded: ten registers of a PZEM.
@@ -320,7 +320,7 @@ _F32 = (
 
 def test_floats_become_the_nearest_integer_by_their_bits():
     for bits, decimals, divisor, value, _ in _F32:
-        found = scaled_of_f32(bits, decimals, 1, divisor)
+        found = scaled_of(_bytes(bits, 2), 0, form_of("f32/%d" % divisor), decimals)
         assert found == value, ("%08X" % bits, decimals, divisor, found)
         assert found is None or type(found) is int
 
