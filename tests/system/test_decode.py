@@ -802,3 +802,8 @@ def test_the_recorded_frames_are_facts_with_right_checksums():
     n_good = sum(1 for entry in RECORDED if "meter" in entry["frames"][0])
     assert len(RECORDED) - n_good == 1
     assert Path(ROOT / "tests/golden/meterframes.json").stat().st_size < 40000
+
+
+def test_a_meters_number_that_is_no_digits_is_said():
+    found = only("dlt645", dlt("91", "00000100 26000000", "EEEEEEEEEEEE"))
+    assert not found["ok"] and "meter: not BCD" in found["error"] and found["meter"] == "EEEEEEEEEEEE"

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from firmware.protocols import cjt188, dlt645
 from firmware.protocols.frame68 import END, START, checksum
-from metergate.decoded import hex_of
+from metergate.decoded import NotDecoded, hex_of
 
 
 class Shape(NamedTuple):
@@ -33,6 +33,13 @@ class Frame:
         self.number = hex_of(frame[first : first + shape.n_number][::-1])
         self.control = frame[shape.length_at - 1]
         self.data = frame[shape.length_at + 1 : -2]
+
+
+def check_number(frame):
+    """NotDecoded unless a frame's number is digits, AA among them for any."""
+    pairs = [frame.number[i : i + 2] for i in range(0, len(frame.number), 2)]
+    if any(pair != "AA" and not pair.isdecimal() for pair in pairs):
+        raise NotDecoded(f"meter: not BCD: {frame.number}")
 
 
 def frames_of(shape, data):

@@ -35,6 +35,7 @@ def _decoded(frame, profile):
     kind = {"type": f"{frame.kind:02X}"}
     di = None
     try:
+        decode68.check_number(frame)
         refused = frame.control & _REFUSED
         if refused and not frame.control & _REPLY or frame.control & _FUNCTION not in _FUNCTIONS:
             raise NotDecoded(f"control {frame.control:02X}: no function of CJ/T 188")

@@ -51,6 +51,7 @@ def _decoded(protocol, frame, profile):
     data = bytes(byte - _OFFSET & 0xFF for byte in frame.data)
     di = None
     try:
+        decode68.check_number(frame)
         if frame.control & _REPLY and frame.control & _REFUSED:
             _check_refusal(protocol, frame.control, data)
             return said(*place, None, error=hex_of(data))
