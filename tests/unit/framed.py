@@ -2,6 +2,8 @@
 
 from memory import golden, hexed
 
+from firmware.errors import MeterRefused
+
 # Read once, at the import: later a small heap has no room for the file's text in one piece.
 _RECORDED = {case["id"]: case["hex"] for case in golden("recorded")}
 
@@ -38,6 +40,20 @@ def fed(reply, data, size=64):
         if found is not None:
             return bytes(found)
     return None
+
+
+def started(reply, request):
+    """The decoder, waiting for the reply to a request."""
+    reply.expect(request)
+    return reply
+
+
+def answer(reply, request, frame):
+    """What a frame is as the reply to a request: its data, None, or the code of a refusal as ('refused', code)."""
+    try:
+        return fed(started(reply, request), frame)
+    except MeterRefused as error:
+        return "refused", error.code
 
 
 def recorded(*ids):

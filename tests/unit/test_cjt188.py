@@ -1,9 +1,8 @@
 """cjt188: requests as recorded, and what makes a frame the reply to one."""
 
-from framed import cjt, digits, fed, recorded
+from framed import answer, cjt, digits, fed, recorded, started
 from memory import hexed, raised
 
-from firmware.errors import MeterRefused
 from firmware.protocols import cjt188
 from firmware.protocols.cjt188 import NOW, Reply
 
@@ -23,17 +22,11 @@ def _read(number=_NUMBER, high_first=False):
 
 
 def _started(request):
-    reply = Reply()
-    reply.expect(request)
-    return reply
+    return started(Reply(), request)
 
 
 def _answer(request, frame):
-    """What a frame is as the reply to a request: its data, None, or the code of a refusal as ('refused', code)."""
-    try:
-        return fed(_started(request), frame)
-    except MeterRefused as error:
-        return "refused", error.code
+    return answer(Reply(), request, frame)
 
 
 def test_a_request_is_the_recorded_one():

@@ -1,6 +1,6 @@
 """dlt645: requests as recorded, and what makes a frame the reply to one."""
 
-from framed import bare, digits, dlt, ended, fed, recorded
+from framed import answer, bare, digits, dlt, ended, fed, recorded, started
 from memory import hexed, raised
 
 from firmware.errors import MeterRefused
@@ -27,17 +27,11 @@ def _read_1997(number="138000130754", di=0x9010):
 
 
 def _started(request):
-    reply = Reply()
-    reply.expect(request)
-    return reply
+    return started(Reply(), request)
 
 
 def _answer(request, frame):
-    """What a frame is as the reply to a request: its data, None, or the code of a refusal as ('refused', code)."""
-    try:
-        return fed(_started(request), frame)
-    except MeterRefused as error:
-        return "refused", error.code
+    return answer(Reply(), request, frame)
 
 
 # -- requests ---------------------------------------------------------------------------------------------------------

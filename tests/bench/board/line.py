@@ -15,6 +15,8 @@ sys.path[:] = ["", ROOT + "/tests/sim/ports", ".frozen", ROOT, ROOT + "/lib"]
 
 import machine
 
+from tests.sim.umodbusport import Uart
+
 UNIT = 1
 COUNT = 20
 EXPECTED = bytes(byte for register in range(COUNT) for byte in (register + 1, 255 - register))
@@ -45,23 +47,6 @@ def metergate():
         return times
 
     return asyncio.run(run())
-
-
-class Uart(machine.UART):
-    """What umodbus calls beyond the firmware's own port: read without a count, and a flush that blocks."""
-
-    def __init__(self, number, bits=8, parity=None, stop=1, **more):
-        super().__init__(number, **more)
-
-    def read(self):
-        n = self.any()
-        found = bytearray(n)
-        self.readinto(found, n)
-        return found if n else None
-
-    def flush(self):
-        while not self.txdone():
-            pass
 
 
 def umodbus():
