@@ -8,7 +8,7 @@ from micropython import const
 
 from firmware import starts
 from firmware.console.shell import Shell, words_of
-from firmware.errors import MetergateError
+from firmware.errors import ConfigError, MetergateError
 from firmware.unload import START_ONLY, unload
 
 _STOPPED_MS = const(600000)
@@ -79,7 +79,7 @@ def _equipment(board, config):
     from firmware.bus.line import Line
     from firmware.meters import equip
 
-    lines = [Line(section.name, *board.line_ports(section)) for section in config.lines]
+    lines = [Line(s.name, *board.line_ports(s), s.pause_ms, s.wake_bytes) for s in config.lines]
     by_name = {line.name: line for line in lines}
     shared = {}
     meters = []
@@ -89,9 +89,18 @@ def _equipment(board, config):
         if key not in shared:
             shared[key] = equip.asking_of(section.protocol)
         meters.append(equip.meter_of(section, by_name[section.line], shared[key], config.profiles))
+        _check_settings(meters[-1], "meters[%d]" % (len(meters) - 1))
     equip.forbid_anonymous(config.meters, shared)
     config.profiles = {}
     return lines, meters
+
+
+def _check_settings(meter, key):
+    """ConfigError where the meter's port cannot do its settings."""
+    try:
+        meter.line.set(meter.settings)
+    except (ValueError, OSError) as error:
+        raise ConfigError(key + ".settings", "must be what UART and line can do; it says: %s" % error)
 
 
 def _safe(board, why, config):

@@ -9,6 +9,7 @@ import hashlib
 
 from firmware.errors import ConfigError
 from firmware.forms import SECRET, checked, says
+from firmware.kept import kept
 from firmware.texts import json_text, settings_text
 
 REQUIRED = object()
@@ -28,6 +29,9 @@ SCHEMA = (
     ("lines[].tx", "int", (0, 48), REQUIRED, "GPIO of the transmit pin"),
     ("lines[].rx", "int", (0, 48), REQUIRED, "GPIO of the receive pin"),
     ("lines[].de", "int", (-1, 48), -1, "GPIO of driver-enable; -1: the transceiver switches by itself"),
+    ("lines[].bus", "choice", ("rs485", "mbus"), "rs485", "mbus: an M-Bus converter, which needs no driver-enable"),
+    ("lines[].wake_bytes", "int", (0, 200), 0, "Bytes FE before each request, to wake up meters; not with Modbus"),
+    ("lines[].pause_ms", "int", (0, 1000), 0, "Silence before another meter is asked; raised where meters need it"),
     ("meters[].name", "name", 32, REQUIRED, "Name of the meter in messages"),
     ("meters[].line", "name", 16, REQUIRED, "The line it is on"),
     ("meters[].protocol", "choice", ("modbus", "dlt645", "dlt645-1997", "cjt188"), REQUIRED, "What it speaks"),
@@ -39,8 +43,11 @@ SCHEMA = (
     ("meters[].points", "names", 32, (), "Points to read; empty: the profile's default set"),
     ("meters[].function", "choice", ("profile", "3", "4"), "profile", "Modbus function its points are read by"),
     ("meters[].reads_per_day_max", "int", (0, 86400), 0, "Most slots a day of a meter on a battery; 0: the profile's"),
-    ("meters[].timeout_ms", "int", (20, 5000), 500, "How long a reply is waited for, from the request's last byte"),
+    ("meters[].timeout_ms", "int", (20, 5000), 1000, "Longest wait for a reply, from the request's last byte"),
+    ("meters[].timeout_least_ms", "int", (20, 5000), 100, "Shortest wait: between the two, the meter's own time is learned"),
     ("meters[].retries", "int", (0, 5), 2, "How often an unanswered or garbled request is repeated"),
+    ("meters[].set_clock", "choice", ("never", "broadcast", "write"), "never", "How a DL/T 645 meter's clock is set"),
+    ("meters[].password", SECRET, 16, "", "Its password, for `write`"),
     ("uplinks[].name", "name", 16, REQUIRED, "Name of the data centre"),
     ("uplinks[].host", "host", 253, REQUIRED, "Its host name, as in its certificate"),
     ("uplinks[].port", "int", (1, 65535), 8883, "Its port; always TLS"),
@@ -53,7 +60,7 @@ SCHEMA = (
 )
 
 # A bound on every list: section, least, most.
-LISTS = (("lines", 0, 2), ("meters", 0, 16), ("uplinks", 0, 4))
+LISTS = (("lines", 0, 2), ("meters", 0, 32), ("uplinks", 0, 4))
 
 
 class Section:
@@ -80,7 +87,7 @@ def parse(raw, secrets=None):
     the wrong file are faults. A missing section takes its defaults."""
     secrets = {} if secrets is None else secrets
     _check_keys("", raw, ("gateway", "network") + tuple(row[0] for row in LISTS))
-    _check_keys("secrets.", secrets, ("network", "uplinks"))
+    _check_keys("secrets.", secrets, ("network", "meters", "uplinks"))
     config = Config()
     config.profiles = {}
     for name in ("gateway", "network"):
@@ -90,7 +97,10 @@ def parse(raw, secrets=None):
         if not isinstance(rows, list) or not least <= len(rows) <= most:
             raise ConfigError(name, "must be a list of %d to %d" % (least, most))
         setattr(config, name, _sections(name, rows, secrets.get(name, {})))
-    config.hash = str(binascii.hexlify(hashlib.sha256(text_of(config).encode()).digest()[:4]), "ascii")
+    digest = hashlib.sha256()
+    for part in parts_of(config):
+        digest.update(part.encode())
+    config.hash = str(binascii.hexlify(digest.digest()[:4]), "ascii")
     return config
 
 
@@ -124,7 +134,7 @@ def _section(key, raw, secrets):
             if default is REQUIRED:
                 raise ConfigError("%s.%s" % (key, name), "is missing; must be " + says(form, allowed))
         else:
-            setattr(section, name, checked("%s.%s" % (key, name), form, allowed, source[name]))
+            setattr(section, name, kept(checked("%s.%s" % (key, name), form, allowed, source[name])))
     return section
 
 
@@ -151,10 +161,19 @@ def text_of(config):
     """The configuration as one JSON object: defaults filled in, secrets left out, in SCHEMA's order.
 
     A dict's own order is lost on a board."""
-    parts = ['"%s":%s' % (name, _section_text(name, getattr(config, name))) for name in ("gateway", "network")]
+    return "".join(parts_of(config))
+
+
+def parts_of(config):
+    """The pieces of text_of, one after another: 32 meters take 10 KB, for which a board has no place in one piece."""
+    yield '{"gateway":%s,"network":%s' % (_section_text("gateway", config.gateway), _section_text("network", config.network))
     for name, _, _ in LISTS:
-        parts.append('"%s":[%s]' % (name, ",".join(_section_text(name, s) for s in getattr(config, name))))
-    return "{%s}" % ",".join(parts)
+        comma = ',"%s":[' % name
+        for section in getattr(config, name):
+            yield comma + _section_text(name, section)
+            comma = ","
+        yield "]" if comma == "," else comma + "]"
+    yield "}"
 
 
 def _section_text(name, section):

@@ -8,6 +8,7 @@ from firmware import VERSION, clock, starts
 from firmware.console.report import Report
 from firmware.console.shell import Shell
 from firmware.errors import MetergateError
+from firmware.meters.daily import Daily
 from firmware.meters.identity import Identity
 from firmware.meters.poll import Poll
 from firmware.meters.quiet import Quiet
@@ -70,9 +71,17 @@ class Gateway:
         for line in self.lines:
             meters = [(i, meter) for i, meter in enumerate(self.meters) if meter.line is line]
             if meters:
-                poll = Poll(line.name, meters, self.log, zone, self.now_s, Identity(self.log, self.tell, zone))
+                errands = Identity(self.log, self.tell, zone), Daily(self, meters)
+                poll = Poll(line, meters, self.log, zone, self.now_s, errands)
                 poll.quality = self._clock_quality
                 self.polls.append(poll)
+
+    @staticmethod
+    def own_profiles():
+        """{name: Profile} of profiles.json. ConfigError if it is none any more."""
+        from firmware import plan
+
+        return plan.own_profiles("profiles.json")
 
     # -- what the parts ask of each other -------------------------------------------------------------------
 

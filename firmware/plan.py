@@ -9,11 +9,18 @@ from firmware import strictjson
 from firmware.config import parse
 from firmware.errors import ConfigError
 from firmware.meters import equip
-from firmware.protocols.record import MOST_SERIAL, put_names
-from firmware.store.ring import MOST_HEADING_BYTES
+from firmware.protocols.record import MOST_SERIAL, Reading, put_names
+from firmware.store.days import MeterDay
+from firmware.store.ring import MOST_TOGETHER_BYTES
 
 # A NAMES note's frame, and what its last slot and next day may take more than at first.
 _GROWS_BYTES = const(11 + 13)
+# A daily summary is reckoned with numbers of so many digits, as many causes of misses as there are, and a day far ahead.
+_MOST_VALUE = const(10**12)
+_MOST_CAUSES = const(10)
+# Of a record's frame, and what a summary's record has beside its members.
+_FRAME_BYTES = const(16)
+_FAR_DAY = const(40000)
 
 
 def load(config_file, secrets_file, profiles_file):
@@ -58,36 +65,58 @@ def check(config):
     ports = set()
     for i, line in enumerate(config.lines):
         lines[line.name] = line
+        if line.bus == "mbus" and line.de >= 0:
+            raise ConfigError("lines[%d].de" % i, "must not be there: an M-Bus converter has no driver-enable")
         for key in ("uart", "tx", "rx", "de"):
             port = ("uart" if key == "uart" else "pin", getattr(line, key))
             if port in ports:
                 raise ConfigError("lines[%d].%s" % (i, key), "must be a %s used once; %d is taken" % port)
             if port[1] >= 0:
                 ports.add(port)
-    n_bytes = 0
+    n_bytes = n_day = 0
     places = set()
+    listening = {}
     seen = []
     for i, section in enumerate(config.meters):
         key = "meters[%d]" % i
         if section.line not in lines:
             raise ConfigError(key + ".line", "must be the name of a line: " + (", ".join(sorted(lines)) or "there is none"))
         _check_address(key, section)
+        _check_line(key, section, lines[section.line])
         meter = equip.meter_of(section, None, None, config.profiles, key)
         _check_place(key, section, meter.settings, places)
         _check_allowance(key, section, config.profiles)
+        _check_password(key, section)
+        if section.protocol[:6] == "dlt645":
+            listening.setdefault((section.line, meter.settings), []).append((key, section))
         # As a block's heading has them: the points of a meter that was named before are not said again.
         same = seen.index(meter.points) if meter.points in seen else None
         seen.append(meter.points)
-        n_bytes += len(put_names(i, meter.names(), same)) + _GROWS_BYTES + (2 + MOST_SERIAL if meter.identifies else 0)
-    if n_bytes > MOST_HEADING_BYTES:
+        names = meter.names()
+        n_bytes += len(put_names(i, names, same)) + _GROWS_BYTES + (2 + MOST_SERIAL if meter.identifies else 0)
+        n_day = max(n_day, _day_bytes(config.gateway.zone, names))
+    if n_bytes + n_day > MOST_TOGETHER_BYTES:
         raise ConfigError(
-            "meters", "must be fewer, or with fewer points: their names take %d bytes of %d" % (n_bytes, MOST_HEADING_BYTES)
+            "meters",
+            "must be fewer, or with fewer points: their names, %d bytes, and the largest daily summary, %d, must be within %d"
+            % (n_bytes, n_day, MOST_TOGETHER_BYTES),
         )
+    _check_clocks(listening)
     if config.uplinks and config.network.kind == "none":
         raise ConfigError("network.kind", "must be wifi, since uplinks are configured")
     if config.network.kind == "wifi" and not config.network.ssid:
         raise ConfigError("network.ssid", "must be the network's name, since network.kind is wifi")
     return config
+
+
+def _day_bytes(zone, names):
+    """What the daily summary of a meter takes at most."""
+    day = MeterDay(zone, names, _FAR_DAY)
+    for slot_s, value in ((day.start_s, -_MOST_VALUE), (day.start_s + 1, _MOST_VALUE)):
+        day.add(Reading(names.name, names.points, slot_s, slot_s, 0, [value] * len(names.points)))
+    for i in range(_MOST_CAUSES):
+        day.missed["battery allowance %d" % i] = names.every_s
+    return len(day.members("00000000").encode()) + _FRAME_BYTES
 
 
 def _check_address(key, section):
@@ -105,6 +134,14 @@ def _check_address(key, section):
         raise ConfigError(key + ".unit", "must not be there: only a Modbus meter has one")
     if len(section.number) != n:
         raise ConfigError(key + ".number", "must be the %d digits of its number, or %d A" % (n, n))
+
+
+def _check_line(key, section, line):
+    """What a line does with each request suits its meters' protocol."""
+    if section.protocol == "modbus" and line.wake_bytes:
+        raise ConfigError(key + ".protocol", "must not be modbus: line %s has wake_bytes, which spoil its frames" % line.name)
+    if section.timeout_least_ms > section.timeout_ms:
+        raise ConfigError(key + ".timeout_least_ms", "must be at most timeout_ms, %d" % section.timeout_ms)
 
 
 def _check_place(key, section, settings, places):
@@ -129,3 +166,32 @@ def _check_allowance(key, section, own):
         raise ConfigError(
             key + ".every_s", "must be %d or more: it may be read %d times a day" % (-(-86400 // allowed), allowed)
         )
+
+
+def _check_password(key, section):
+    """A clock is written with a password, to a meter of 2007 whose number is known."""
+    if section.set_clock == "never":
+        if section.password:
+            raise ConfigError("secrets." + key + ".password", "must not be there: only set_clock write needs it")
+        return
+    if section.protocol not in ("dlt645", "dlt645-1997"):
+        raise ConfigError(key + ".set_clock", "must be never: only DL/T 645 meters' clocks are set")
+    if section.set_clock != "write":
+        return
+    if section.protocol != "dlt645" or "A" in section.number:
+        raise ConfigError(key + ".set_clock", "must not be write: only a DL/T 645-2007 meter with its number is written to")
+    if len(section.password) != 8 or any(c not in "0123456789ABCDEFabcdef" for c in section.password):
+        raise ConfigError("secrets." + key + ".password", "must be 8 hex digits: two of its level, six of the password")
+
+
+def _check_clocks(listening):
+    """A broadcast sets every DL/T 645 meter that listens with the same settings: none of them may be set to never.
+
+    listening: {(line, settings): [(key, section), ..]} of these meters."""
+    for group in listening.values():
+        loud = [section.name for _, section in group if section.set_clock == "broadcast"]
+        for key, section in group:
+            if loud and section.set_clock == "never":
+                raise ConfigError(
+                    key + ".set_clock", "must not be never: the broadcast for meter %s sets this one's clock too" % loud[0]
+                )

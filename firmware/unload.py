@@ -8,6 +8,7 @@ START_ONLY = (
     "firmware.plan",
     "firmware.config",
     "firmware.forms",
+    "firmware.kept",
     "firmware.strictjson",
     "firmware.posixtz",
     "firmware.meters.profiles",

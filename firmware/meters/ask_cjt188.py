@@ -8,16 +8,19 @@ from firmware.protocols import cjt188, cjt188data
 from firmware.protocols.record import REGISTER
 
 # More than there are on a line: whoever asks for any number may hear of many.
-_MOST_METERS = const(16)
+_MOST_METERS = const(32)
 
 
 class Asking:
     """Shared by the CJ/T 188 meters of one line."""
 
-    is_named = True
+    # 8 bits of checksum: one of 256 garbled frames passes it.
+    is_weak = True
 
     def __init__(self):
         self.reply = cjt188.Reply()
+        # What the newest reply said of its meter's clock, or None.
+        self.clock = None
         # Number of a heat meter: whether it puts its unit bytes before the values.
         self._before = {}
 
@@ -26,7 +29,7 @@ class Asking:
 
         BadData names the field that is missing, holds no number or is in a unit that does not fit; then none is put."""
         try:
-            fields, _, _ = cjt188data.read(self.reply.kind, data, self._units_before(data))
+            fields, self.clock, _ = cjt188data.read(self.reply.kind, data, self._units_before(data))
             found = {field.name: field for field in fields}
             scaled = []
             for _, name, unit, decimals, klass in block.members:
@@ -47,6 +50,10 @@ class Asking:
                 self._before.clear()
             self._before[number] = found
         return self._before.get(number)
+
+    def may_mix(self, one, other):
+        """False: a reply names its data identifier, so a late one is not taken for another's."""
+        return False
 
     def text_of(self, block, data):
         """The reply's clock or status, as the one member of the block says. BadData if there is none."""

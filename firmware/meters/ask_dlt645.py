@@ -13,8 +13,8 @@ _NO_SUCH_DATA = const(0x03)
 class Asking:
     """Shared by the DL/T 645 meters of one line, of either edition."""
 
-    # A reply names its data identifier: a late one is not taken for another's.
-    is_named = True
+    # 8 bits of checksum: one of 256 garbled frames passes it.
+    is_weak = True
 
     def __init__(self):
         self.reply = dlt645.Reply()
@@ -42,6 +42,10 @@ class Asking:
             raise BadData("%s: %d bytes" % (dlt645.place_of(block.request), len(data)), bytes(data))
         for index, value in found:
             values[index] = value
+
+    def may_mix(self, one, other):
+        """False: a reply names its data identifier, so a late one is not taken for another's."""
+        return False
 
     def text_of(self, block, data):
         """The one member of a block as text."""

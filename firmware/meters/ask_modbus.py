@@ -14,8 +14,8 @@ _ILLEGAL_VALUE = const(3)
 class Asking:
     """Shared by the Modbus meters of one line: one speaks at a time."""
 
-    # A reply does not say which registers it holds: a late one must pass before others are asked for.
-    is_named = False
+    # 16 bits of checksum, which catch what noise does to short frames.
+    is_weak = False
 
     def __init__(self):
         self.reply = modbus.Reply()
@@ -24,6 +24,10 @@ class Asking:
         """Put the values of a block's members, and the steps of their numbers, in their places."""
         for index, offset, form, decimals in block.members:
             values[index], steps[index] = numbers.read(data, offset, form, decimals)
+
+    def may_mix(self, one, other):
+        """True if the reply to request one, b"" for several, may be taken for that to another: no reply says its registers."""
+        return not one or one[1] == other[1] and one[4:6] == other[4:6]
 
     def text_of(self, block, data):
         """The one member of a block as text."""

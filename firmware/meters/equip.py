@@ -5,6 +5,7 @@ where a meter speaks it, and not before: what nobody uses takes no heap.
 """
 
 from firmware.errors import ConfigError
+from firmware.kept import kept
 from firmware.meters import profiles
 from firmware.meters.meter import Block, Meter
 from firmware.texts import parse_settings
@@ -58,9 +59,15 @@ def meter_of(section, line, asking, own=None, key="meter"):
             raise ConfigError(key + ".points", "must be points of %s: %s" % (section.profile, ", ".join(readable)))
     rows = tuple(profile.rows_of(section.points or profile.default))
     settings = section.settings or parse_settings(profile.settings)
-    return Meter(
-        section, line, asking, profile, kept(settings), kept(rows), blocks_of(section, profile, rows), _serial(profile)
-    )
+    # What counts is asked for before what swings.
+    blocks = blocks_of(section, profile, rows)
+    points = kept(tuple(kept((name, unit, decimals, klass)) for name, _, _, unit, decimals, klass in rows))
+    meter = Meter(section, line, asking, profile, kept(settings), kept(rows), points, blocks, _serial(profile))
+    allowed = section.reads_per_day_max or profile.reads_per_day
+    if allowed:
+        # Repeats take a quarter more of its battery at most.
+        meter.allowance = allowed * len(blocks) + max(section.retries, allowed * len(blocks) // 4)
+    return meter
 
 
 def _serial(profile):
@@ -69,15 +76,6 @@ def _serial(profile):
         if row[0] == profiles.SERIAL_NUMBER:
             return kept((profile.about_function, row))
     return None
-
-
-# Meters of one model have much in common: each tuple is kept once.
-_same = {}
-
-
-def kept(value):
-    """The tuple itself, or one that is equal and was kept before."""
-    return _same.setdefault(value, value)
 
 
 def blocks_of(section, profile, rows):

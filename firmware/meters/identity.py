@@ -11,7 +11,9 @@ _TRIES = const(3)
 class Identity:
     """Identity(log, tell, zone): log keeps the numbers; tell stores an event from its JSON members.
 
-    heard and missed say what the poll has met; due gives the meter to be asked, check asks it."""
+    heard and missed say what the poll has met; due gives the meter to be asked, check asks it by so many requests."""
+
+    n_requests = 1
 
     def __init__(self, log, tell, zone):
         self._log = log

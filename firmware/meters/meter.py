@@ -5,6 +5,7 @@ from collections import namedtuple
 
 from micropython import const
 
+from firmware.bus import ledger
 from firmware.errors import BadData, BadFrame, MeterRefused, NoReply
 from firmware.protocols import record
 from firmware.texts import is_digits, settings_text
@@ -12,6 +13,12 @@ from firmware.texts import is_digits, settings_text
 # Frames that may follow a first one, and what they hold together: DL/T 645 data blocks of the points we know take one.
 _MOST_FOLLOWING = const(8)
 _MOST_DATA_BYTES = const(1024)
+# What the time-out allows beyond twice the slowest of the newest replies: ticks of the loop, and a character or two.
+_MARGIN_MS = const(20)
+# The slowest reply is forgotten by one part in so many with each that is faster.
+_FORGET = const(16)
+# Different codes of refusals that are counted.
+_MOST_CODES = const(16)
 
 
 # One request, bytes, and the points its reply holds: tuples that begin with the index of the point, the rest is for Asking.
@@ -19,34 +26,46 @@ Block = namedtuple("Block", ("request", "members"))
 
 
 class Meter:
-    """Meter(section, line, asking, profile, settings, rows, blocks, serial), as meters/equip.py makes it.
+    """Meter(section, line, asking, profile, settings, rows, points, blocks, serial), as meters/equip.py makes it.
 
     points: (name, unit, decimals, class) in the order of the values it reads; steps: one step of the meter's own number
-    in units of each point's last digit. serial: (function, row) of the meter's own number, or None."""
+    in units of each point's last digit. serial: (function, row) of the meter's own number, or None. counts: its ledger.
 
-    # Of the class until they change: an attribute of each of sixteen meters takes heap.
-    reply_ms = 0
+    Whoever reads a meter holds the turn of its line meanwhile (`async with meter.line.turn`)."""
+
+    # Of the class until they change: an attribute of each of so many meters takes heap.
     # What the meter's newest reply said is its number, where replies say that.
     number = ""
+    # Its clock as it was read last: (seconds it is off by or None, Unix minute of the reading, "" or "off", "stopped",
+    # "none"); see meters/clocks.py. Codes of what of its values does not fit; see meters/plausible.py.
+    clock = None
+    findings = ()
+    # {code: how often} of its refusals.
+    codes = ()
+    # Of a meter on a battery: how many requests may be repeats, see poll.
+    spare = 9999
+    # Most requests a day, 0: as many as wanted.
+    allowance = 0
     # Which of two forms of the request it is asked by, and whether it has answered that one.
     _takes_other = False
     _is_known = False
-    # When the last request was made whose reply may come when another is waited for, or None; whether that may be a
-    # refusal, which no protocol puts a name on.
+    # When the last request was made whose reply may come when another is waited for, or None, and which; whether that may
+    # be a refusal, which no protocol puts a name on.
     _late_ms = None
+    _late_request = None
     _may_refuse_late = False
 
-    def __init__(self, section, line, asking, profile, settings, rows, blocks, serial=None):
+    def __init__(self, section, line, asking, profile, settings, rows, points, blocks, serial=None):
         self.section = section
         self.line = line
         self.model = profile.model
         self.settings = settings
         self.rows = rows
-        self.points = tuple((name, unit, decimals, klass) for name, _, _, unit, decimals, klass in rows)
+        self.points = points
         self.steps = [1] * len(rows)
         self.blocks = blocks
         self.serial = serial
-        self.counts = {"readings": 0, "no_reply": 0, "bad_frame": 0, "bad_data": 0, "refused": 0, "retries": 0}
+        self.counts = ledger.new()
         self._asking = asking
 
     @property
@@ -57,6 +76,11 @@ class Meter:
     def says_number(self):
         """True if every reply says the meter's number (CJ/T 188): it is heard, not asked for."""
         return self.section.protocol == "cjt188"
+
+    @property
+    def clock_text(self):
+        """The clock that the newest reply on the line said, where replies say one; None if that is none."""
+        return self._asking.clock
 
     @property
     def identifies(self):
@@ -73,22 +97,40 @@ class Meter:
         section = self.section
         return "number " + section.number if section.number else "unit %d" % section.unit
 
-    async def read(self):
+    @property
+    def timeout_ms(self):
+        """How long its reply is waited for at first: what the newest ones took, twice; before the first, the most."""
+        section, slow_ms = self.section, self.counts[ledger.SLOW_MS]
+        if not slow_ms:
+            return section.timeout_ms
+        return min(section.timeout_ms, max(section.timeout_least_ms, 2 * slow_ms + _MARGIN_MS))
+
+    @property
+    def has_gauges(self):
+        """True if some of its blocks hold no register."""
+        return not all(self._holds_register(block) for block in self.blocks)
+
+    # -- reading -----------------------------------------------------------------------------------------------
+
+    async def read(self, is_probe=False):
         """(values, complete): scaled integers or None in the order of points; complete is False if some are missing.
 
         A block that is refused or holds no values costs only its own points; a meter that falls silent is not asked for
-        the rest. NoReply, BadFrame, BadData or MeterRefused if none came."""
-        async with self.line.turn:
-            values = [None] * len(self.rows)
-            await self._read_blocks(self.blocks, values, self.steps)
-        self.counts["readings"] += 1
+        the rest. NoReply, BadFrame, BadData or MeterRefused if none came. is_probe: its first request is not repeated."""
+        values = [None] * len(self.rows)
+        await self._read_blocks(self.blocks, values, self.steps, is_probe=is_probe)
         return values, None not in values
+
+    async def read_part(self, values, registers):
+        """Put the values of the blocks that hold registers, or of the others, into values; how many of them there are.
+
+        The errors of read, if there are such blocks and none of them brought anything."""
+        return await self._read_blocks(self.blocks, values, self.steps, registers)
 
     async def read_others(self, rows, blocks):
         """The values of other points of its profile, as read() gives them; blocks as meters/equip.py makes them."""
-        async with self.line.turn:
-            values = [None] * len(rows)
-            await self._read_blocks(blocks, values, [1] * len(rows))
+        values = [None] * len(rows)
+        await self._read_blocks(blocks, values, [1] * len(rows))
         return values
 
     async def read_serial(self):
@@ -97,26 +139,36 @@ class Meter:
             if not is_digits(self.number):
                 raise BadData("number %s: not BCD" % self.number, b"")
             return self.number
-        return await self.read_text(self._asking.about(self.blocks[0], *self.serial))
+        return await self.read_about(self.serial[1], self.serial[0])
+
+    async def read_about(self, row, function=0):
+        """What a row of a profile says of the meter, a text. function: Modbus alone has one."""
+        return await self.read_text(self._asking.about(self.blocks[0], function, row))
+
+    async def order(self, request):
+        """Send what changes the meter, once: it is never repeated. NoReply, BadFrame or MeterRefused."""
+        await self._settle(request)
+        await self._ask(request)
 
     async def read_text(self, block):
         """What a block with one member says of the meter, a text."""
-        async with self.line.turn:
-            return self._asking.text_of(block, await self._read_block(block))
+        return self._asking.text_of(block, await self._read_block(block))
 
-    async def _read_blocks(self, blocks, values, steps):
+    async def _read_blocks(self, blocks, values, steps, registers=None, is_probe=False):
         """Put what the blocks hold into values and steps. A block that is refused as a whole gives place to its parts."""
         answer = None
-        n_read = 0
+        n_read = n_blocks = 0
         i = 0
         while i < len(blocks):
+            if registers is not None and registers != self._holds_register(blocks[i]):
+                i += 1
+                continue
+            n_blocks += 1
             try:
-                self._asking.put_values(blocks[i], await self._read_block(blocks[i]), values, steps)
+                await self._read_values(blocks[i], values, steps, is_probe and not n_read)
                 n_read += 1
-                if self.says_number:
-                    self.number = self._asking.reply.number_text()
             except (MeterRefused, BadData) as error:
-                self.counts["refused" if isinstance(error, MeterRefused) else "bad_data"] += 1
+                self._count_answer(error)
                 answer = answer or error
                 parts = self._asking.split(blocks[i], error)
                 if parts:
@@ -127,13 +179,50 @@ class Meter:
                     raise
                 break
             i += 1
-        if not n_read:
+        if n_blocks and not n_read:
             raise answer
+        return n_read
 
-    async def _read_block(self, block):
+    def _holds_register(self, block):
+        """True if a block is read first: what counts stands at its slot, what swings may come after."""
+        return any(self.points[member[0]][3] == record.REGISTER for member in block.members)
+
+    def _count_answer(self, error):
+        """Count an answer that brought no values, refusals by their code."""
+        if isinstance(error, BadData):
+            self.counts[ledger.BAD_DATA] += 1
+            return
+        if not self.codes:
+            self.codes = {}
+        if error.code in self.codes or len(self.codes) < _MOST_CODES:
+            self.codes[error.code] = self.codes.get(error.code, 0) + 1
+
+    async def _read_values(self, block, values, steps, is_probe):
+        """Put a block's values in their places. Where noise was heard, what has only an 8-bit sum is read again.
+
+        One of 256 garbled frames passes such a sum: two replies alike count, or of three the middle values."""
+        self._asking.put_values(block, await self._read_block(block, is_probe), values, steps)
+        if self.says_number:
+            self.number = self._asking.reply.number_text()
+        if not self._asking.is_weak or not self.line.is_noisy:
+            return
+        places = [member[0] for member in block.members]
+        found = [[values[i] for i in places]]
+        try:
+            while len(found) < 2 or len(found) < 3 and found[0] != found[1]:
+                self._asking.put_values(block, await self._read_block(block), values, steps)
+                found.append([values[i] for i in places])
+        except (NoReply, BadFrame, BadData, MeterRefused):
+            for i in places:
+                values[i] = None
+            raise
+        for k, i in enumerate(places):
+            values[i] = _middle([each[k] for each in found]) if len(found) > 2 else found[0][k]
+
+    async def _read_block(self, block, is_probe=False):
         """The reply's data, with those of the frames that follow; valid until something else is awaited."""
-        await self._settle()
-        data = await self._exchange(block)
+        await self._settle(block.request)
+        data = await self._exchange(block, is_probe)
         request = self._asking.following(block, 1)
         if request is None:
             return data
@@ -148,78 +237,112 @@ class Meter:
             request = self._asking.following(block, n)
         return memoryview(whole)
 
-    async def _exchange(self, block):
+    async def _exchange(self, block, is_probe):
         """The first reply to a block. Where there are two forms of its request, the one that was answered is kept to."""
         other = self._asking.other(block)
         if other is None:
-            return await self._retried(block.request)
-        # Which form it takes is not known at first: then each is asked once at least.
-        n = self.section.retries + 1 if self._is_known else max(2, self.section.retries + 1)
+            return await self._retried(block.request, is_probe)
+        # Which form it takes is not known at first: then each is asked once at least, by probes in turn.
+        n = 1 if is_probe else self.section.retries + 1 if self._is_known else max(2, self.section.retries + 1)
         refused = False
         for left in range(n - 1, -1, -1):
             try:
-                data = await self._ask((other if self._takes_other else block).request)
+                data = await self._ask((other if self._takes_other else block).request, n - 1 - left)
                 self._is_known = True
                 # A late reply to the request before is as good.
                 if self._asking.reply.is_swapped:
                     self._takes_other = not self._takes_other
                 return data
             except (NoReply, BadFrame, MeterRefused) as error:
-                if not left or isinstance(error, MeterRefused) and (refused or self._is_known):
+                is_answer = isinstance(error, MeterRefused)
+                if is_probe or not self._is_known and not refused:
+                    # What was refused is not asked for again.
+                    self._takes_other = not self._takes_other
+                if not left or is_answer and (refused or self._is_known) or not self._may_repeat():
                     # Another meter may have taken this one's place.
                     self._is_known = False
-                    self._may_refuse_late = not isinstance(error, MeterRefused)
+                    self._may_refuse_late = not is_answer
                     raise
-                # What was refused is not asked for again.
-                if not self._is_known and not refused:
-                    self._takes_other = not self._takes_other
-                refused = refused or isinstance(error, MeterRefused)
-                self.counts["retries"] += 1
+                refused = refused or is_answer
 
-    async def _retried(self, request):
-        for left in range(self.section.retries, -1, -1):
+    async def _retried(self, request, is_probe=False):
+        retries = 0 if is_probe else self.section.retries
+        for n in range(retries + 1):
             try:
-                return await self._ask(request, left < self.section.retries)
+                return await self._ask(request, n)
             except MeterRefused:
-                self._may_refuse_late = left < self.section.retries
+                self._may_refuse_late = n > 0
                 raise
             except (NoReply, BadFrame):
-                if not left:
+                if n == retries or not self._may_repeat():
                     # What was given up may be refused yet.
                     self._may_refuse_late = True
                     raise
-                self.counts["retries"] += 1
 
-    async def _ask(self, request, again=False):
+    def _may_repeat(self):
+        """True if a request may be made once more. What a meter on a battery has left is for its slots first."""
+        if self.allowance:
+            self.spare -= 1
+            if self.spare < 0:
+                return False
+        self.counts[ledger.RETRIES] += 1
+        self.line.counts[ledger.RETRIES] += 1
+        return True
+
+    async def _ask(self, request, n_before=0):
+        """The reply to a request that was given up n_before times."""
         begun_ms = time.ticks_ms()
-        asking = self._asking
-        if again:
+        if n_before and self._late_ms is not None:
             # What answers now may be the late reply to an earlier try: that to this one is then still to come.
             self._late_ms = begun_ms
+        self.counts[ledger.ASKED] += 1
+        timeout_ms = min(self.section.timeout_ms, self.timeout_ms << min(n_before, 8))
+        asking, line = self._asking, self.line
         try:
-            data = await self.line.exchange(self.settings, request, len(request), asking.reply, self.section.timeout_ms)
-            self.reply_ms = time.ticks_diff(time.ticks_ms(), begun_ms)
-            return data
+            data = await line.exchange(
+                self.settings, request, len(request), asking.reply, timeout_ms, self.counts, self.counts[ledger.USUAL_MS]
+            )
         except (NoReply, BadFrame) as error:
-            self.counts["no_reply" if isinstance(error, NoReply) else "bad_frame"] += 1
-            self._late_ms = begun_ms
+            # A reply that was heard, though garbled, does not come again.
+            if isinstance(error, NoReply) or len(error.args[0]) < asking.reply.longest // 2:
+                # Several may be on their way.
+                self._late_request = request if self._late_request in (None, request) else b""
+                self._late_ms = begun_ms
             raise
+        self._learn(line.delay_ms)
+        return data
 
-    async def _settle(self):
-        """After a request was given up, let its reply pass before another is asked.
+    def _learn(self, delay_ms):
+        """Remember how long the reply took: a slow one at once, and for long."""
+        counts = self.counts
+        counts[ledger.USUAL_MS] = delay_ms
+        slow_ms, before_ms = max(1, delay_ms), counts[ledger.SLOW_MS]
+        if slow_ms < before_ms:
+            slow_ms = before_ms - (before_ms - slow_ms + _FORGET - 1) // _FORGET
+        counts[ledger.SLOW_MS] = slow_ms
 
-        A Modbus reply does not say which registers it holds, and no refusal what it refuses: a late one would be taken for
-        that to the next block."""
-        if self._late_ms is None or self._asking.is_named and not self._may_refuse_late:
+    async def _settle(self, request):
+        """After a request was given up, let its reply pass before another is asked that it could be taken for.
+
+        A Modbus reply does not say which registers it holds, and no refusal what it refuses. Nobody can say how late a
+        reply may be: twice the longest time-out is waited."""
+        if self._late_ms is None:
             return
-        self._may_refuse_late = False
-        longest_ms = (self.section.retries + 2) * self.section.timeout_ms
+        longest_ms = 2 * self.section.timeout_ms
         rest_ms = longest_ms - time.ticks_diff(time.ticks_ms(), self._late_ms)
-        self._late_ms = None
         # After days ticks_diff may have wrapped: more than the longest rest means long ago.
         if 0 < rest_ms <= longest_ms:
+            if not self._may_refuse_late and not self._asking.may_mix(self._late_request, request):
+                return
             await self.line.settle(rest_ms)
+        self._late_ms = self._late_request = None
+        self._may_refuse_late = False
 
     def names(self):
         """record.MeterNames of this meter, as the log keeps it."""
         return record.MeterNames(self.name, self.section.every_s, self.points, serial="" if self.identifies else None)
+
+
+def _middle(values):
+    """The middle one of three, or None if one is missing."""
+    return None if None in values else sorted(values)[1]

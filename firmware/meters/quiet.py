@@ -6,6 +6,7 @@ import time
 from micropython import const
 
 _NAP_MS = const(20)
+_SENDING_MS = const(1000)
 
 
 class Quiet:
@@ -21,15 +22,19 @@ class Quiet:
         if any(line.lock.locked() for line in self._lines):
             return False
         end_ms = self._now_ms() + for_ms
-        return not any(poll.due and min(poll.due.values()) * 1000 < end_ms for poll in self._polls)
+        return not any(poll.next_s is not None and poll.next_s * 1000 < end_ms for poll in self._polls)
+
+    def _is_sending(self):
+        return any(line.is_sending for line in self._lines)
 
     async def wait(self, for_ms, most_ms):
         """Wait for a moment from which it stays quiet for so long, at most most_ms; returns how many ms that took.
 
-        It is quiet until the caller awaits something else. most_ms 0 or less: returns at once."""
+        It is quiet until the caller awaits something else. most_ms 0 or less: returns at once, but for a request that is
+        being sent: whoever stands still then holds its driver on over the reply. That is waited for a second at most."""
         begun_ms = time.ticks_ms()
         while True:
             waited_ms = time.ticks_diff(time.ticks_ms(), begun_ms)
-            if waited_ms >= most_ms or self.is_quiet(for_ms):
+            if self.is_quiet(for_ms) or waited_ms >= most_ms and (not self._is_sending() or waited_ms >= most_ms + _SENDING_MS):
                 return waited_ms
             await asyncio.sleep_ms(_NAP_MS)

@@ -9,10 +9,12 @@ from micropython import const
 from firmware.protocols import bcd
 from firmware.protocols.frame68 import ANY, N_PREAMBLE, PREAMBLE, START, Reply68, put_end
 
-# Functions of 2007; those of 1997 are below READ_ADDRESS and have data identifiers of two bytes.
+# Functions of 2007; those of 1997 are below READ_ADDRESS and have data identifiers of two bytes. SET_TIME is of both.
+SET_TIME = const(0x08)
 READ = const(0x11)
 READ_FOLLOWING = const(0x12)
 READ_ADDRESS = const(0x13)
+WRITE = const(0x14)
 READ_1997 = const(0x01)
 READ_FOLLOWING_1997 = const(0x02)
 # Some meters of 1997 refuse with this instead of C1.
@@ -20,6 +22,11 @@ REFUSED_1997 = const(0xC5)
 
 # Preamble, frame without data, data identifier, sequence number.
 REQUEST_BYTES = const(4 + 12 + 4 + 1)
+# Preamble, frame without data, data identifier, password, operator, time of day.
+SET_BYTES = const(4 + 12 + 4 + 4 + 4 + 3)
+_ALL_METERS = "999999999999"
+# Who writes: for the meter's own record of it. A gateway has no number of a person.
+_OPERATOR = b"\x00\x00\x00\x00"
 _OFFSET = const(0x33)
 # Error byte: other. What a refusal in an unknown form is taken for.
 _OTHER = const(0x01)
@@ -100,6 +107,27 @@ def put_read_address(buf):
     return _put_request(buf, "A" * 12, READ_ADDRESS, b"")
 
 
+def put_set_time(buf, instant):
+    """Write the request that sets the clocks of all meters on the line, which none answers; 22 bytes.
+
+    instant: ss mm hh DD MM YY as digits, of dlt645data.time_bytes. A meter follows it only if its clock is off by 5 minutes
+    at most, and once a day. DL/T 645-2007 and -1997: C = 08H, to 99..99H, seconds first, like all that is sent; published
+    clients differ: the dlt645 package sends the year first."""
+    if len(instant) != 6:
+        raise ValueError("6 bytes")
+    return _put_request(buf, _ALL_METERS, SET_TIME, instant)
+
+
+def put_write(buf, number, di, password, data):
+    """Write a request of 2007 that sets data identifier di of one meter; 28 bytes and the data. The reply has no data.
+
+    password: PA P0 P1 P2, PA its level, in the order they are sent; data: as sent. ValueError outside.
+    DL/T 645-2007, C = 14H: DI0..DI3, PA P0 P1 P2, C0..C3 (operator), data; reply 94H, refused D4H."""
+    if len(password) != 4 or not 1 <= len(data) <= len(buf) - SET_BYTES + 3:
+        raise ValueError("password of 4 bytes, data that fit")
+    return _put_request(buf, number, WRITE, _di_bytes(di, 4) + password + _OPERATOR + data)
+
+
 def _di_bytes(di, n):
     """di's n bytes, DI0 first."""
     if not 0 <= di < 1 << 8 * n:
@@ -133,7 +161,8 @@ class Reply(Reply68):
         for k in range(6):
             self._number[k] = request[N_PREAMBLE + 1 + k]
         self._function = request[N_PREAMBLE + 8]
-        n = request[N_PREAMBLE + 9]
+        # The reply to what was written says nothing of it.
+        n = 0 if self._function == WRITE else request[N_PREAMBLE + 9]
         self._n_sequence = 1 if self._function == READ_FOLLOWING else 0
         self._n_di = n - self._n_sequence
         for k in range(n):

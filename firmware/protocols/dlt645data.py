@@ -84,6 +84,20 @@ def text_of(data, at, form):
     return _time_text(data, at, _TIMES["%s%d" % (kind, n)])
 
 
+def time_bytes(second_of_day):
+    """ss mm hh as they are sent, of the seconds since midnight."""
+    return _digit_bytes((second_of_day % 60, second_of_day // 60 % 60, second_of_day // 3600))
+
+
+def date_bytes(year, month, day):
+    """DD MM YY as they are sent."""
+    return _digit_bytes((day, month, year % 100))
+
+
+def _digit_bytes(numbers):
+    return bytes([number // 10 << 4 | number % 10 for number in numbers])
+
+
 def _time_text(data, at, order):
     found = {}
     for i, name in enumerate(order):

@@ -94,13 +94,19 @@ class Reply68:
         if at < 0:
             return None
         self._at = at
-        self.noise_bytes += at
+        self.noise_bytes += self._n_before(at)
         control = buf[at + self.length_at - 1]
         if control & 0x40:
             code = self._code_of(at + self.length_at + 1, buf[at + self.length_at])
             self._start()
             raise MeterRefused(code)
         return self._data_of(at + self.length_at + 1, buf[at + self.length_at])
+
+    def _n_before(self, at):
+        """How many bytes before the frame at that offset are no preamble of it."""
+        while at and self._buf[at - 1] == PREAMBLE:
+            at -= 1
+        return at
 
     def _forget(self):
         """Make room in a full buffer: what begins in its first bytes is whole, and is no answer."""
@@ -141,9 +147,8 @@ class Reply68:
 
     def _may_match(self, i):
         """False if what has come of a frame at i already shows that it is not the one that is waited for."""
-        for k in range(self.n_number):
-            at = i + self.number_at + k
-            if at < self._n and not self._is_number_byte(k, self._buf[at]):
+        for k in range(min(self.n_number, self._n - i - self.number_at)):
+            if not self._is_number_byte(k, self._buf[i + self.number_at + k]):
                 return False
         return True
 
@@ -161,6 +166,20 @@ class Reply68:
     def give_up(self):
         """The deadline has passed: BadFrame with what was heard. Call only when heard is not 0."""
         heard = bytes(memoryview(self._buf)[: self._n])
+        fault = self._fault()
         self.noise_bytes += self._n
         self._start()
-        raise BadFrame(heard)
+        raise BadFrame(heard, fault)
+
+    def _fault(self):
+        """What was heard instead of the reply, as BadFrame says it."""
+        fault = "noise"
+        for i in range(self._n - self.length_at):
+            if self._buf[i] != START:
+                continue
+            is_ours = Reply68._may_match(self, i)
+            if i + self.length_at + 3 + self._buf[i + self.length_at] <= self._n and self._good(i):
+                return "late" if is_ours else "other"
+            if is_ours:
+                fault = "checksum"
+        return fault

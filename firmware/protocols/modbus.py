@@ -196,6 +196,21 @@ class Reply:
     def give_up(self):
         """The deadline has passed: BadFrame with what was heard. Call only when heard is not 0."""
         heard = bytes(memoryview(self._buf)[: self._n])
+        fault = self._fault()
         self.noise_bytes += self._n
         self._n = 0
-        raise BadFrame(heard)
+        raise BadFrame(heard, fault)
+
+    def _fault(self):
+        """What was heard instead of the reply, as BadFrame says it."""
+        buf, head = self._buf, self._head
+        fault = "noise"
+        for i in range(self._n - 1):
+            if buf[i] == head[0] and buf[i + 1] & 0x7F == head[1]:
+                fault = "checksum"
+            rest = self._n - i - _EXCEPTION_BYTES
+            n = 0 if buf[i + 1] & 0x80 or rest < 0 else buf[i + 2]
+            # A good frame, though not the one that is waited for. 0 and above 247 are no meter's.
+            if 0 < buf[i] <= 247 and n <= rest and self._good(i, i + 3 + n):
+                return "late" if buf[i] == head[0] else "other"
+        return fault

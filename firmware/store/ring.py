@@ -19,9 +19,9 @@ from firmware.store.reader import Reader
 _UNUSED = const(0xFFFFFFFF)
 _LEAST_BLOCKS = const(4)
 
-# The heading of a block (names, cursors) and one record always fit into a block together.
-MOST_HEADING_BYTES = const(1400)
-MOST_PAYLOAD_BYTES = const(2500)
+# The names in the heading of a block and the largest record fit into a block together: what a block of 4096 bytes has
+# beside its header, the cursors of four data centres, and frames.
+MOST_TOGETHER_BYTES = const(3900)
 
 # A cursor is written when so many records or seconds have gone since it was: the most that is sent twice after a cut.
 _CURSOR_RECORDS = const(64)
@@ -137,8 +137,8 @@ class Ring:
     def append(self, kind, payload):
         """Store one record and return its seq. When it returns, the record survives a cut.
 
-        StoreError if it is larger than MOST_PAYLOAD_BYTES; OSError from the device."""
-        if len(payload) > MOST_PAYLOAD_BYTES:
+        StoreError if it does not fit into a block with the heading; OSError from the device."""
+        if len(payload) > MOST_TOGETHER_BYTES:
             raise StoreError("record of %d bytes" % len(payload))
         self._make_room(len(payload))
         seq = self.next_seq
@@ -180,6 +180,8 @@ class Ring:
     def _make_room(self, n):
         if not self._headed or self._offset + FRAME_BYTES + n > self.block_bytes:
             self._open_block()
+            if self._offset + FRAME_BYTES + n > self.block_bytes:
+                raise StoreError("record of %d bytes, heading of %d" % (n, self._offset))
 
     def _open_block(self):
         """Go on to the next block: header, then the owner's heading and the cursors."""

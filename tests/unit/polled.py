@@ -2,6 +2,7 @@
 
 import asyncio
 
+from firmware.bus import ledger
 from firmware.clock import Zone
 from firmware.meters import poll
 from firmware.meters.identity import Identity
@@ -26,10 +27,30 @@ class _Section:
         self.retries = 2
 
 
-class Meter:
-    """A meter whose read() does what script says: values, or an error to raise; take_s passes meanwhile.
+class Line:
+    """Stands for a meter's line, whose turn nobody else takes."""
 
-    serial: what read_serial() gives, or raises; None: it cannot tell. asked: the instants it was asked at."""
+    name = "A"
+    is_noisy = False
+
+    def __init__(self):
+        self.counts = ledger.new()
+        self.turn = asyncio.Lock()
+
+
+class Meter:
+    """A meter that does what script says at each reading: values, or an error to raise; take_s passes meanwhile.
+
+    has_gauges: its power is asked for by itself, after its register; then a step of the script may also be
+    (value, error to raise at the gauge). serial: what read_serial() gives, or raises; None: it cannot tell. asked: the
+    instants it was asked at for its number; parts: (instant, "registers", "gauges" or "probe") of its readings.
+    allowance: as of the real one; a reading is one request."""
+
+    timeout_ms = 500
+    has_gauges = False
+    allowance = 0
+    spare = 0
+    blocks = (None,)
 
     def __init__(self, world, name, every_s=60, take_s=0, serial=None):
         self.name = name
@@ -40,6 +61,9 @@ class Meter:
         self.script = []
         self.serial = serial
         self.asked = []
+        self.parts = []
+        self.counts = ledger.new()
+        self._step = None
 
     @property
     def identifies(self):
@@ -48,12 +72,32 @@ class Meter:
     def names(self):
         return record.MeterNames(self.name, self.section.every_s, POINTS, serial="" if self.identifies else None)
 
-    async def read(self):
+    async def read_part(self, values, registers):
+        self.note("registers" if registers else "gauges")
+        if registers:
+            self._begin()
+        first, end = (0, 2) if not self.has_gauges else (0, 1) if registers else (1, 2)
+        for i in range(first, end):
+            if isinstance(self._step[i], Exception):
+                raise self._step[i]
+            values[i] = self._step[i]
+        return 1
+
+    async def read(self, is_probe):
+        self.note("probe")
+        self._begin()
+        return list(self._step), None not in self._step
+
+    def note(self, part):
+        self.parts.append((self.world.now, part))
+        self.world.parts.append((self.world.now, self.name, part))
+
+    def _begin(self):
         self.world.now += self.take_s
-        step = self.script.pop(0) if self.script else (100, 5)
-        if isinstance(step, Exception):
-            raise step
-        return list(step), None not in step
+        self.counts[ledger.ASKED] += 1
+        self._step = self.script.pop(0) if self.script else (100, 5)
+        if isinstance(self._step, Exception):
+            raise self._step
 
     async def read_serial(self):
         self.asked.append(self.world.now)
@@ -67,6 +111,8 @@ class World:
 
     def __init__(self, specs, start_s=NOON_S, flash=None, zone="UTC0"):
         self.now = start_s
+        # (instant, meter, part) of all meters, in the order in which they were asked for.
+        self.parts = []
         self._passed_ms = 0
         self.meters = [Meter(self, *spec) for spec in specs]
         self.ring = Ring(flash or NorFlash(8), lambda: self.now)
@@ -75,7 +121,8 @@ class World:
         self.events = []
         self.identity = Identity(self.log, self.tell, self.log.zone)
         pairs = list(enumerate(self.meters))
-        self.poll = Poll("A", pairs, self.log, self.log.zone, lambda: self.now, self.identity)
+        self.line = Line()
+        self.poll = Poll(self.line, pairs, self.log, self.log.zone, lambda: self.now, (self.identity,))
         self.poll.start(self.log.resume(self.now))
 
     def tell(self, members):

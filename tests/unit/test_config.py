@@ -23,6 +23,9 @@ _DEFAULTS = {
     "lines[].tx": None,
     "lines[].rx": None,
     "lines[].de": -1,
+    "lines[].bus": "rs485",
+    "lines[].wake_bytes": 0,
+    "lines[].pause_ms": 0,
     "meters[].name": None,
     "meters[].line": None,
     "meters[].protocol": None,
@@ -34,8 +37,11 @@ _DEFAULTS = {
     "meters[].points": (),
     "meters[].function": "profile",
     "meters[].reads_per_day_max": 0,
-    "meters[].timeout_ms": 500,
+    "meters[].timeout_ms": 1000,
+    "meters[].timeout_least_ms": 100,
     "meters[].retries": 2,
+    "meters[].set_clock": "never",
+    "meters[].password": "",
     "uplinks[].name": None,
     "uplinks[].host": None,
     "uplinks[].port": 8883,
@@ -66,6 +72,9 @@ _VALUES = {
     "lines[].tx": ((0, 48), (-1, 49, 4.0, False, "4", None)),
     "lines[].rx": ((0, 48), (-1, 49, 4.0, True, "4", None)),
     "lines[].de": ((-1, 48), (-2, 49, 4.0, True, "4", None)),
+    "lines[].bus": (("rs485", "mbus"), ("", "RS485", "m-bus", True, 1, None)),
+    "lines[].wake_bytes": ((0, 200), (-1, 201, 4.0, True, "4", None)),
+    "lines[].pause_ms": ((0, 1000), (-1, 1001, 4.0, True, "4", None)),
     "meters[].name": (("m", "m" * 32), ("", "m" * 33, "m:1", "m 1", 1)),
     "meters[].line": (("A", "l" * 16), ("", "l" * 17, "a b", 1)),
     "meters[].protocol": (
@@ -93,7 +102,10 @@ _VALUES = {
     "meters[].function": (("profile", "3", "4"), ("", "1", "03", "5", 3, 4, None, ["3"])),
     "meters[].reads_per_day_max": ((0, 1, 86400), (-1, 86401, 24.0, True, "24", None)),
     "meters[].timeout_ms": ((20, 5000), (19, 5001, 500.0, True, "500", None)),
+    "meters[].timeout_least_ms": ((20, 5000), (19, 5001, 500.0, True, "500", None)),
     "meters[].retries": ((0, 5), (-1, 6, 2.0, False, "2", None)),
+    "meters[].set_clock": (("never", "broadcast", "write"), ("", "daily", "Never", True, 0, None, ["write"])),
+    "meters[].password": (("", "p" * 16), ("p" * 17, "\0", 1, None)),
     "uplinks[].name": (("u", "u" * 16), ("", "u" * 17, "a b", 1)),
     "uplinks[].host": (
         ("h", "mqtt.example.org", "192.0.2.1", "h" * 253),
@@ -250,7 +262,9 @@ def test_secrets_stand_in_their_own_file_only():
         ({"uplinks": {"province": {"user": "u"}}}, "secrets.uplinks[0].user"),
         ({"uplinks": {"nobody": {"password": "p"}}}, "secrets.uplinks.nobody"),
         ({"gateway": {}}, "secrets.gateway"),
-        ({"meters": {}}, "secrets.meters"),
+        ({"meters": {"nobody": {"password": "p"}}}, "secrets.meters.nobody"),
+        ({"meters": {"main": {"unit": 1}}}, "secrets.meters[0].unit"),
+        ({"lines": {}}, "secrets.lines"),
         ({"uplinks": []}, "secrets.uplinks"),
         ({"uplinks": {"province": "p"}}, "secrets.uplinks[0]"),
         ({"network": "p"}, "secrets.network"),
@@ -275,7 +289,7 @@ def test_a_name_stands_once():
 
 
 def test_lists_have_their_bounds():
-    for name, most in (("lines", 2), ("meters", 16), ("uplinks", 4)):
+    for name, most in (("lines", 2), ("meters", 32), ("uplinks", 4)):
         raw = _raw()
         raw[name] = [dict(raw[name][0], name="n%d" % i) for i in range(most)]
         assert len(getattr(parse(raw), name)) == most

@@ -4,7 +4,7 @@ from framed import answer, bare, digits, dlt, ended, fed, recorded, started
 from memory import hexed, raised
 
 from firmware.errors import MeterRefused
-from firmware.protocols import bcd, dlt645
+from firmware.protocols import bcd, dlt645, dlt645data
 from firmware.protocols.dlt645 import Reply
 
 _NUMBER = "000000000161"
@@ -92,6 +92,79 @@ def test_a_request_says_what_it_asks_for_and_is_changed_to_another_item():
     assert dlt645.place_of(request) == "B61F"
     dlt645.put_di(request, 0xB612)
     assert bytes(request) == _read_1997(di=0xB612)
+
+
+# -- setting the time -------------------------------------------------------------------------------------------------
+
+_PASSWORD = hexed("02 56 34 12")
+_TIME = hexed("30 15 14")
+
+
+def _set_request(put, *args):
+    buf = bytearray(b"\xee" * dlt645.SET_BYTES)
+    n = put(buf, *args)
+    return bytes(buf[:n])
+
+
+def _write(data=_TIME, number=_NUMBER, di=0x04000102, password=_PASSWORD):
+    return _set_request(dlt645.put_write, number, di, password, data)
+
+
+def test_the_time_is_broadcast_seconds_first():
+    # 2026-11-22 14:15:30; each byte 33H more, the checksum by hand: 68 + 6 x 99 + 68 + 08 + 06 + 63 + 48 + 47 + 55 + 44 + 59.
+    instant = dlt645data.time_bytes(14 * 3600 + 15 * 60 + 30) + dlt645data.date_bytes(2026, 11, 22)
+    assert instant == hexed("30 15 14 22 11 26")
+    found = _set_request(dlt645.put_set_time, instant)
+    assert found == hexed("FE FE FE FE 68 99 99 99 99 99 99 68 08 06 63 48 47 55 44 59 58 16")
+    assert found == b"\xfe" * 4 + dlt("99" * 6, 0x08, instant)
+    for n in (0, 5, 7):
+        raised(ValueError, dlt645.put_set_time, bytearray(40), instant[:1] * n)
+
+
+def test_times_and_dates_as_they_are_sent():
+    assert dlt645data.time_bytes(0) == b"\0\0\0"
+    assert dlt645data.time_bytes(86399) == hexed("59 59 23")
+    assert dlt645data.time_bytes(3600 + 120 + 3) == hexed("03 02 01")
+    assert dlt645data.date_bytes(2000, 1, 9) == hexed("09 01 00")
+    assert dlt645data.date_bytes(2099, 12, 31) == hexed("31 12 99")
+    # They are read back as they were written.
+    assert dlt645data.text_of(dlt645data.time_bytes(50000), 0, dlt645data.form_of("time3")) == "13:53:20"
+
+
+def test_what_is_written_has_data_identifier_password_operator_and_data():
+    found = _write()
+    assert found == b"\xfe" * 4 + dlt(_NUMBER, 0x14, hexed("02 01 00 04 02 56 34 12 00 00 00 00 30 15 14"))
+    assert len(found) == dlt645.SET_BYTES
+    assert _write(b"\x07") == b"\xfe" * 4 + dlt(_NUMBER, 0x14, hexed("02 01 00 04 02 56 34 12 00 00 00 00 07"))
+    for data, number, password in (
+        (b"", _NUMBER, _PASSWORD),
+        (b"\0" * 4, _NUMBER, _PASSWORD),
+        (b"\0", _NUMBER, _PASSWORD[1:]),
+        (b"\0", _NUMBER, _PASSWORD + b"\0"),
+        (b"\0", _NUMBER[1:], _PASSWORD),
+    ):
+        raised(ValueError, _write, data, number, 0x04000102, password)
+
+
+def test_the_reply_to_what_was_written_says_nothing():
+    assert _answer(_write(), dlt(_NUMBER, 0x94)) == b""
+    # What a meter puts into it all the same is of no use.
+    assert _answer(_write(), dlt(_NUMBER, 0x94, b"\2\1")) == b"\2\1"
+    for code in (0x01, 0x04, 0x40):
+        assert _answer(_write(), dlt(_NUMBER, 0xD4, bytes((code,)))) == ("refused", code)
+    for frame in (
+        dlt(_NUMBER, 0x91, hexed("02 01 00 04 30 15 14")),
+        dlt(_NUMBER, 0x93),
+        dlt("000000000162", 0x94),
+        dlt(_NUMBER, 0xD1, b"\4"),
+        # Its own echo.
+        bare(_write()),
+    ):
+        assert _answer(_write(), frame) is None
+    # A request behind it finds its reply as ever.
+    reply = _started(_write())
+    reply.expect(_read())
+    assert fed(reply, dlt(_NUMBER, 0x91, hexed("00 00 01 00 26 00 00 00"))) == b"\x26\0\0\0"
 
 
 # -- replies ----------------------------------------------------------------------------------------------------------

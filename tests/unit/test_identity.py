@@ -32,7 +32,8 @@ def test_a_meter_is_asked_once_it_is_heard():
 
 def test_a_meter_that_is_silent_is_not_asked():
     world = World((("a", 60, 0, "4711"),))
-    world.meters[0].script = [NoReply(500)] * 3
+    # Asked at 0, at 60, and at 180 s, for it was silent twice.
+    world.meters[0].script = [NoReply(500)] * 2
     world.run(170)
     assert _asked(world) == []
     world.run(60)
@@ -58,7 +59,8 @@ def test_a_meter_is_asked_once_a_local_day():
 
 def test_a_meter_is_asked_again_after_silence():
     world = World((("a", 60, 0, "4711"),))
-    world.meters[0].script = [(1, 1), (2, 2), NoReply(500), (3, 3), (4, 4), BadFrame(b"\0"), BadFrame(b"\0"), (5, 5)]
+    bad = BadFrame(b"\0", "noise")
+    world.meters[0].script = [(1, 1), (2, 2), NoReply(500), (3, 3), (4, 4), bad, bad, (5, 5)]
     world.run(600)
     assert _asked(world) == [0, 180, 420]
     assert len(world.events) == 1
@@ -97,7 +99,7 @@ def test_a_meter_that_refuses_is_not_asked_again_that_day():
 
 
 def test_a_meter_that_does_not_tell_is_asked_three_times_a_day():
-    for error in (NoReply(500), BadFrame(b"\0")):
+    for error in (NoReply(500), BadFrame(b"\0", "noise")):
         world = World((("a", 3600, 0, error),))
         world.run(_DAY_S)
         assert _asked(world) == [0, 0, 0] + [12 * 3600] * 3

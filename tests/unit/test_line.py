@@ -4,6 +4,7 @@ import asyncio
 
 from memory import raised
 
+from firmware.bus import ledger
 from firmware.bus import line as line_module
 from firmware.bus.line import Line
 from firmware.errors import BadFrame, MeterRefused, NoReply
@@ -112,8 +113,8 @@ class _Uart:
 class _Bus:
     """A Line on a simulated port; drives: [(when, on), ..]."""
 
-    def __init__(self, answers=(), tick_us=1000, start_us=0, settings=_9600, drive=True):
-        self.clock = _Clock(tick_us, start_us)
+    def __init__(self, answers=(), tick_us=1000, start_us=0, settings=_9600, drive=True, clock=None, **more):
+        self.clock = clock or _Clock(tick_us, start_us)
         self.uart = _Uart(self.clock, answers)
         self.drives = []
         self.settings = settings
@@ -121,26 +122,27 @@ class _Bus:
         real = line_module.time
         line_module.time = self.clock
         try:
-            self.line = Line("A", self.uart, self._drive if drive else None)
+            self.line = Line("A", self.uart, self._drive if drive else None, **more)
         finally:
             line_module.time = real
 
     def _drive(self, on):
         self.drives.append((self.clock.us, on))
 
-    async def _exchange(self, unit, timeout_ms, settings, count=2):
+    async def _exchange(self, unit, timeout_ms, settings, count, **more):
         request = bytearray(16)
         n = modbus.put_read(request, unit, modbus.INPUT, 0, count)
         reply = modbus.Reply() if unit > 100 else self.reply
-        return bytes(await self.line.exchange(settings, request, n, reply, timeout_ms))
+        return bytes(await self.line.exchange(settings, request, n, reply, timeout_ms, **more))
 
     def ask(self, *units, **options):
         """What the exchanges with these units give, all begun at once; of one unit: the thing itself."""
         timeout_ms, settings = options.get("timeout_ms", _TIMEOUT_MS), options.get("settings", self.settings)
         count = options.get("count", 2)
+        more = {name: options[name] for name in options if name in ("counts", "expect_ms")}
 
         async def ask_all():
-            return await asyncio.gather(*[self._exchange(unit, timeout_ms, settings, count) for unit in units])
+            return await asyncio.gather(*[self._exchange(unit, timeout_ms, settings, count, **more) for unit in units])
 
         found = self.run(ask_all())
         return found[0] if len(units) == 1 else found
@@ -168,7 +170,11 @@ _DATA = b"\x01\x02\x03\x04"
 
 
 def _counts(bus):
-    return [bus.line.counts[name] for name in ("requests", "replies", "no_reply", "bad_frame", "refused", "noise_bytes")]
+    """[requests, replies, no reply, bad frames of all kinds, refused, noise bytes]"""
+    found = dict(ledger.counted(bus.line.counts))
+    bad = sum([found.get(name, 0) for name in ("bad_checksum", "wrong_meter", "bad_frame")])
+    names = ("requests", "replies", "no_reply", "", "refused", "noise_bytes")
+    return [found.get(name, 0) if name else bad for name in names]
 
 
 def test_a_reply_is_returned_and_counted():
@@ -338,17 +344,190 @@ def test_gaps_within_a_reply_are_waited_for():
     assert bus.ask(1) == _DATA
 
 
-def test_noise_and_an_echo_before_a_reply_are_counted_and_cost_nothing():
+def test_noise_and_an_echo_before_a_reply_cost_nothing_and_an_echo_is_no_noise():
     echo = _framed(1, 4, 0, 0, 0, 2)
     bus = _Bus([[(0, echo), (20000, b"\xff\x00" + _frame())]])
     assert bus.ask(1) == _DATA
-    assert _counts(bus) == [1, 1, 0, 0, 0, 10]
+    assert _counts(bus) == [1, 1, 0, 0, 0, 2]
+    assert bus.line.n_echoes == 1 and bus.line.is_noisy
+
+
+def test_an_echo_alone_is_silence():
+    echo = _framed(1, 4, 0, 0, 0, 2)
+    # While it is sent, in two pieces, and as late as a converter may give it back.
+    for answer in ([(-8336, echo)], [(-8336, echo[:5]), (-2000, echo[5:])], [(30000, echo)]):
+        bus = _Bus([answer])
+        raised(NoReply, bus.ask, 1)
+        assert _counts(bus) == [1, 0, 1, 0, 0, 0]
+        assert bus.line.n_echoes == 1 and not bus.line.is_noisy
+
+
+def test_what_begins_like_the_request_and_is_no_echo_goes_to_the_decoder():
+    # A reply begins with unit and function, as its request does.
+    bus = _Bus([[(10000, _frame()[:1]), (20000, _frame()[1:])]])
+    assert bus.ask(1) == _DATA
+    assert bus.line.n_echoes == 0
+    # A part of the request and no more: noise.
+    part = _framed(1, 4, 0, 0, 0, 2)[:6]
+    bus = _Bus([[(10000, part)]])
+    assert raised(BadFrame, bus.ask, 1).args[0] == part
+    # A garbled echo, then the reply.
+    echo = bytearray(_framed(1, 4, 0, 0, 0, 2))
+    echo[5] ^= 1
+    bus = _Bus([[(-8336, bytes(echo)), (20000, _frame())]])
+    assert bus.ask(1) == _DATA
+    assert _counts(bus) == [1, 1, 0, 0, 0, 8]
+
+
+def test_bytes_that_wake_up_meters_stand_before_each_request():
+    request = _framed(1, 4, 0, 0, 0, 2)
+    bus = _Bus([[(20000, _frame())], [(-30000, b"\xfe" * 20 + request), (20000, _frame())]], wake_bytes=20)
+    assert bus.ask(1) == _DATA and bus.ask(1) == _DATA
+    assert [data for _, data in bus.uart.written] == [b"\xfe" * 20 + request] * 2
+    assert bus.line.n_echoes == 1 and _counts(bus)[5] == 0
+    # The driver is on for all of it.
+    assert bus.drives[1][0] - bus.drives[0][0] >= 28 * 1042
+
+
+def test_a_pause_is_made_when_the_meter_changes_and_only_then():
+    bus = _Bus([[(5000, _frame(unit))] for unit in (1, 1, 2, 1)], pause_ms=150)
+    ledgers = {1: ledger.new(), 2: ledger.new()}
+    for unit in (1, 1, 2, 1):
+        assert bus.ask(unit, counts=ledgers[unit]) == _DATA
+    begun = [at for at, _ in bus.uart.written]
+    gaps = [begun[i + 1] - begun[i] for i in range(3)]
+    # The exchange itself takes 8.3 + 5 + 9.4 ms.
+    assert gaps[0] < 40000 and 172000 < gaps[1] < 190000 and 172000 < gaps[2] < 190000
+    assert ledgers[1][ledger.REPLIES] == 3 and ledgers[2][ledger.REPLIES] == 1
+
+
+def test_a_line_says_how_long_a_meter_took():
+    for tick_us in (1000, 10000):
+        bus = _Bus([[(120000, _frame())], [(2000, _frame())]], tick_us)
+        bus.ask(1)
+        assert 110 <= bus.line.delay_ms <= 130
+        bus.ask(1)
+        assert bus.line.delay_ms <= 12
+        least, mean, most = ledger.reply_ms(bus.line.counts)
+        assert least <= 12 and 110 <= most <= 130 and least < mean < most
+
+
+def test_a_reply_that_comes_when_it_usually_does_is_noticed_at_once():
+    # 2 ms after its last byte at the latest, though the loop looks only every 10 ms and the reply takes 0.8 ms.
+    for delay_us in (43000, 47500, 51000):
+        bus = _Bus([[(delay_us, _frame())]], 10000, settings=_115200)
+        assert bus.ask(1, expect_ms=delay_us // 1000) == _DATA
+        assert bus.clock.us - bus.uart.heard_us < 2000
+
+
+def test_who_watches_sees_what_went_over_the_line():
+    bus = _Bus([[(20000, _frame())], [(20000, _frame())]])
+    bus.line.watch = []
+    bus.ask(1)
+    watch, bus.line.watch = bus.line.watch, None
+    assert [(what, bytes(data)) for _, what, data in watch if what == "sent"] == [("sent", _framed(1, 4, 0, 0, 0, 2))]
+    assert b"".join([data for _, what, data in watch if what == "heard"]) == _frame()
+    assert watch[0][0] < watch[-1][0]
+    bus.ask(1)
+    assert len(watch) == len([1 for _ in watch])
+
+
+def _asked(bus, request, for_ms=300, quiet_ms=20):
+    return bus.run(bus.line.ask(bus.settings, request, for_ms, quiet_ms))
+
+
+def test_ask_gives_all_that_comes_back_until_the_line_is_silent():
+    request = b"\x01\x11\xc0\x2c"
+    # Two answers with a pause of some milliseconds between.
+    bus = _Bus([[(20000, b"\x01\x11\x02"), (34000, b"\x68\x16"), (200000, b"late")]])
+    assert _asked(bus, request) == b"\x01\x11\x02\x68\x16"
+    assert bus.clock.us < 100000
+    # What comes after is not the next request's.
+    bus.clock.us += 300000
+    bus.uart.answers = [[(20000, _frame())]]
+    assert bus.ask(1) == _DATA
+
+
+def test_ask_hears_nothing_and_no_echo():
+    request = b"\x01\x11\xc0\x2c"
+    bus = _Bus()
+    assert _asked(bus, request) == b""
+    assert 300000 <= bus.clock.us < 350000
+    bus = _Bus([[(-4000, request), (150000, b"\x01\x11\x00")]])
+    assert _asked(bus, request) == b"\x01\x11\x00"
+    bus = _Bus([[(-4000, request)]])
+    assert _asked(bus, request) == b""
+
+
+def test_ask_has_an_end_on_a_line_that_never_falls_silent():
+    bus = _Bus()
+    bus.uart.babbles = True
+    assert len(_asked(bus, b"\x01\x11\xc0\x2c")) <= 600
+    assert bus.clock.us < 2000000
+    bus = _Bus([[(1000, b"\x55" * 900)]])
+    assert len(_asked(bus, b"\x01\x11\xc0\x2c")) == 600
+
+
+def test_tell_sends_and_waits_for_nothing():
+    bus = _Bus()
+    bus.run(bus.line.tell(bus.settings, b"\x68\x99"))
+    assert [data for _, data in bus.uart.written] == [b"\x68\x99"]
+    assert bus.clock.us < 20000 and not bus.drives[-1][1]
+
+
+async def _tell_both(one, two, begin_us):
+    """20 bytes on the one line, and 38 on the other, begun so much later."""
+
+    async def later():
+        while one.clock.us < begin_us:
+            await one.clock.sleep_ms(0)
+            one.clock.us += 100
+        await two.line.tell(two.settings, bytes(38))
+
+    await asyncio.gather(one.line.tell(one.settings, bytes(20)), later())
+
+
+def test_a_line_that_spins_releases_the_other_ones_driver_too():
+    # A at 2400 baud sleeps through most of its request; B, at 9600, begins so that it spins when A's last byte leaves.
+    for begin_us in range(20000, 90000, 1000):
+        one = _Bus(settings=_2400, tick_us=10000)
+        two = _Bus(clock=one.clock)
+        one.run(_tell_both(one, two, begin_us))
+        for bus, char_us in ((one, 4583), (two, 1042)):
+            (_, _), (off_us, is_on) = bus.drives
+            assert not is_on and 0 <= off_us - bus.uart.end_us < char_us
+
+
+def test_bad_frames_are_counted_by_what_they_are():
+    broken = _frame()[:-1] + b"\x00"
+    for answer, place in ((broken, "bad_checksum"), (_frame(2), "wrong_meter"), (b"\x55\xaa", "bad_frame")):
+        bus = _Bus([[(5000, answer)]])
+        own = ledger.new()
+        raised(BadFrame, lambda bus=bus, own=own: bus.ask(1, counts=own))
+        for counts in (own, bus.line.counts):
+            found = dict(ledger.counted(counts))
+            assert found == {"requests": 1, place: 1, "noise_bytes": len(answer)}
+
+
+def test_a_late_reply_is_counted_as_one_and_its_request_as_unanswered():
+    # Meter 2's reply comes while meter 1 is asked, who says nothing.
+    bus = _Bus([[(512000, _frame(2))], []])
+    raised(NoReply, bus.ask, 2)
+    raised(BadFrame, bus.ask, 1)
+    found = dict(ledger.counted(bus.line.counts))
+    assert found == {"requests": 2, "no_reply": 2, "late_replies": 1, "noise_bytes": 9}
+    # In the silence before the next request.
+    bus = _Bus([[(520000, _frame(1, 9))], [(20000, _frame())]])
+    raised(NoReply, bus.ask, 1)
+    bus.clock.us += 50000
+    bus.ask(1)
+    assert dict(ledger.counted(bus.line.counts))["late_replies"] == 1
 
 
 def test_bytes_that_are_no_reply_are_a_bad_frame_and_handed_on():
     bus = _Bus([[(5000, b"\x01\x04\x04\x01\x02\x03\x04\x00\x00")]])
     error = raised(BadFrame, bus.ask, 1)
-    assert error.args == (b"\x01\x04\x04\x01\x02\x03\x04\x00\x00",)
+    assert error.args == (b"\x01\x04\x04\x01\x02\x03\x04\x00\x00", "checksum")
     assert _counts(bus) == [1, 0, 0, 1, 0, 9]
     assert bus.clock.us < 1000000
 
@@ -445,7 +624,7 @@ def test_whoever_holds_the_lock_holds_off_requests():
 
     async def run():
         await bus.line.lock.acquire()
-        task = asyncio.create_task(bus._exchange(1, _TIMEOUT_MS, _9600))
+        task = asyncio.create_task(bus._exchange(1, _TIMEOUT_MS, _9600, 2))
         for _ in range(5):
             await asyncio.sleep(0)
         written.append(len(bus.uart.written))

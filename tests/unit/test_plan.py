@@ -11,8 +11,9 @@ from firmware.config import parse
 from firmware.errors import ConfigError
 from firmware.meters import equip, profiles
 from firmware.protocols import record
+from firmware.store.days import MeterDay
 from firmware.store.log import Log
-from firmware.store.ring import MOST_PAYLOAD_BYTES, Ring
+from firmware.store.ring import Ring
 from tests.sim.flash import NorFlash
 
 
@@ -246,27 +247,34 @@ def _big_meters(n, n_points, apart):
 
 
 def test_meters_whose_names_do_not_fit_into_a_block_are_refused():
-    assert _fault(lines=[_A], meters=_big_meters(1, 32, True)) is None
-    error = raised(ConfigError, _checked, [_A], _big_meters(3, 32, True))
+    assert _fault(lines=[_A], meters=_big_meters(4, 10, True)) is None
+    error = raised(ConfigError, _checked, [_A], _big_meters(8, 10, True))
     assert error.key == "meters"
-    assert "%d" % plan.MOST_HEADING_BYTES in error.allowed
+    assert "%d" % plan.MOST_TOGETHER_BYTES in error.allowed
     # Points that are another meter's too are said once.
-    assert _fault(lines=[_A], meters=_big_meters(3, 32, False)) is None
+    assert _fault(lines=[_A], meters=_big_meters(8, 10, False)) is None
     # With names as people give them, as many as there may be.
-    meters = [_meter("meter%02d" % i, unit=i + 1, points=("energy_import", "power", "voltage_l1")) for i in range(16)]
+    points = ("energy_import", "energy_export", "power", "voltage_l1", "voltage_l2", "voltage_l3")
+    meters = [_meter("meter%02d" % i, unit=i + 1, points=points) for i in range(32)]
     assert _fault(lines=[_A], meters=meters) is None
+
+
+def test_a_meter_whose_daily_summary_does_not_fit_is_refused():
+    # 14 of them count: a summary of nearly 5 KB.
+    assert _fault(lines=[_A], meters=_big_meters(1, 32, True)) == "meters"
+    assert _fault(lines=[_A], meters=_big_meters(1, 16, True)) is None
 
 
 def test_whatever_is_accepted_fits_into_the_ring():
     """The largest configurations that pass, with all cursors, the longest times and numbers and the largest record."""
     flash = NorFlash(4)
     uplinks = [_uplink("u" * 15 + "%d" % i) for i in range(4)]
-    for n_points, apart in ((1, True), (1, False), (2, True), (5, True), (9, False), (13, True), (20, False), (32, True)):
+    for n_points, apart in ((1, True), (2, True), (5, True), (9, False), (13, True), (16, True)):
         n = 1
-        while n < 16 and _fault(lines=[_A], meters=_big_meters(n + 1, n_points, apart), uplinks=uplinks) is None:
+        while n < 32 and _fault(lines=[_A], meters=_big_meters(n + 1, n_points, apart), uplinks=uplinks) is None:
             n += 1
         # The bound was met.
-        assert n < 16
+        assert n < 32
         found = _checked([_A], _big_meters(n, n_points, apart), uplinks)
         names = [equip.meter_of(section, None, None).names() for section in found.meters]
         for meter in names:
@@ -280,9 +288,25 @@ def test_whatever_is_accepted_fits_into_the_ring():
         log.open()
         for uplink in found.uplinks:
             ring.acknowledge(uplink.name, 4294967295 - 64)
-        for _ in range(3):
-            ring.append(record.EVENT, bytes(MOST_PAYLOAD_BYTES))
-        assert ring.next_seq == 4, (n_points, n)
+        _put_days(log)
+        assert ring.next_seq == 1 + 2 * n, (n_points, n)
+
+
+def _put_days(log):
+    """A summary of a day of each meter, with long numbers, and one more of each."""
+    for meter in log.meters:
+        meter.last_slot_s = meter.next_day = 0
+    for index, meter in enumerate(log.meters):
+        n = len(meter.points)
+        slot_s = log.zone.midnight_s(40000)
+        day = MeterDay(log.zone, meter, 40000)
+        for value in (-99999999999, 99999999999):
+            day.add(record.Reading(meter.name, meter.points, slot_s, slot_s, 0, [value] * n))
+            slot_s += 900
+        for i in range(8):
+            day.missed["battery allowance"[i:]] = 1
+        for _ in range(2):
+            log.ring.append(record.DAY, record.put_day(index, 40000, day.members("0" * 8)))
 
 
 def test_a_file_that_is_missing_or_no_json_is_named():

@@ -2,6 +2,8 @@
 
 import asyncio
 
+from memory import raised
+
 from firmware.meters import quiet
 from firmware.meters.quiet import Quiet
 
@@ -9,6 +11,8 @@ _SLOT_S = 1795348800
 
 
 class _Line:
+    is_sending = False
+
     def __init__(self):
         self.lock = asyncio.Lock()
 
@@ -16,6 +20,10 @@ class _Line:
 class _Poll:
     def __init__(self, due=()):
         self.due = dict(enumerate(due))
+
+    @property
+    def next_s(self):
+        return min(self.due.values()) if self.due else None
 
 
 class _World:
@@ -93,3 +101,14 @@ def test_it_waits_no_longer_than_it_may():
     assert 2000 <= world.waited_ms(500, 2000) < 2050
     assert world.waited_ms(500, 0) == 0
     assert world.waited_ms(500, -20) == 0
+
+
+def test_a_request_that_is_being_sent_is_waited_for_beyond_the_time():
+    # Whoever stands still meanwhile would hold the driver on over the reply.
+    for until_ms, waited_ms in ((300, 300), (5000, 1100)):
+        world = _World(60000)
+        line = world.lines[1]
+        line.is_sending = True
+        raised(StopIteration, line.lock.acquire().send, None)
+        world.at = {until_ms: lambda line=line: setattr(line, "is_sending", False)}
+        assert waited_ms <= world.waited_ms(1000, 100) < waited_ms + 40

@@ -4,8 +4,12 @@ from memory import raised
 
 from firmware.errors import StoreError
 from firmware.protocols import record
-from firmware.store.ring import MOST_HEADING_BYTES, MOST_PAYLOAD_BYTES, Ring
+from firmware.store.ring import MOST_TOGETHER_BYTES, Ring
 from tests.sim.flash import Cut, NorFlash
+
+# A heading as large as this leaves so much for a record.
+_HEADING_BYTES = 1400
+_PAYLOAD_BYTES = MOST_TOGETHER_BYTES - _HEADING_BYTES
 
 _T0 = 1763799300
 # Header of a block, and of a record: SPEC.md, "Flash".
@@ -115,20 +119,24 @@ def test_blocks_of_another_log_are_not_read():
 
 def test_records_come_back_in_order_with_seqs_from_1():
     ring = _ring(NorFlash(4))
-    for i, n in enumerate((0, 1, 10, 255, 256, MOST_PAYLOAD_BYTES)):
+    for i, n in enumerate((0, 1, 10, 255, 256, _PAYLOAD_BYTES)):
         assert ring.append(record.READING + i % 4, _payload(i + 1, n)) == i + 1
     found = _records(ring)
     assert [(kind, seq) for kind, seq, _ in found] == [(1, 1), (2, 2), (3, 3), (4, 4), (1, 5), (2, 6)]
-    assert [data for _, _, data in found] == [
-        _payload(i + 1, n) for i, n in enumerate((0, 1, 10, 255, 256, MOST_PAYLOAD_BYTES))
-    ]
+    assert [data for _, _, data in found] == [_payload(i + 1, n) for i, n in enumerate((0, 1, 10, 255, 256, _PAYLOAD_BYTES))]
 
 
 def test_a_record_too_large_is_refused_and_takes_no_seq():
     ring = _ring(NorFlash(4))
-    raised(StoreError, ring.append, record.EVENT, bytes(MOST_PAYLOAD_BYTES + 1))
+    raised(StoreError, ring.append, record.EVENT, bytes(MOST_TOGETHER_BYTES + 1))
     assert ring.append(record.EVENT, _payload(1)) == 1
     _check(ring, 1, 1)
+    # One that would fit, were it not for the heading.
+    heading = [(record.NAMES, bytes(_HEADING_BYTES))]
+    ring = _ring(NorFlash(4), heading=heading)
+    raised(StoreError, ring.append, record.EVENT, bytes(_PAYLOAD_BYTES + 200))
+    assert ring.append(record.EVENT, _payload(1, _PAYLOAD_BYTES)) == 1
+    assert [seq for _, seq, _ in _records(ring)] == [1]
 
 
 def test_records_go_on_from_block_to_block():
@@ -189,13 +197,13 @@ def test_a_heading_stands_first_in_every_block():
 
 def test_the_largest_heading_cursors_and_record_fit_into_a_block():
     # As plan.py counts: each name with its frame; then the longest names of four data centres.
-    heading = [(record.NAMES, bytes(MOST_HEADING_BYTES - _FRAME_BYTES))]
+    heading = [(record.NAMES, bytes(_HEADING_BYTES - _FRAME_BYTES))]
     flash = NorFlash(4)
     ring = _ring(flash, heading=heading)
     for i in range(4):
         ring.acknowledge("province_______%d" % i, 4294967000)
     for i in range(3):
-        ring.append(record.EVENT, _payload(i + 1, MOST_PAYLOAD_BYTES))
+        ring.append(record.EVENT, _payload(i + 1, _PAYLOAD_BYTES))
     assert [seq for _, seq, _ in _records(_ring(flash, heading=heading))] == [1, 2, 3]
 
 

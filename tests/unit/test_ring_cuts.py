@@ -6,9 +6,12 @@ from memory import raised
 
 from firmware.protocols import record
 from firmware.store.reader import Reader
-from firmware.store.ring import MOST_PAYLOAD_BYTES, Ring
+from firmware.store.ring import MOST_TOGETHER_BYTES, Ring
 from tests.sim.flash import BEGUN, HALF, NEARLY, Cut, NorFlash
 from tests.sim.seeded import Seeded
+
+# Beside a heading of usual size.
+_PAYLOAD_BYTES = MOST_TOGETHER_BYTES - 1400
 
 _T0 = 1763799300
 _HEADER_BYTES = 24
@@ -363,7 +366,7 @@ def test_a_seq_is_not_given_again_though_its_record_is_damaged_and_the_next_bloc
         _append(ring)
         place = None
     flash.cut_after = _HEADER_BYTES
-    raised(Cut, ring.append, record.EVENT, bytes(MOST_PAYLOAD_BYTES))
+    raised(Cut, ring.append, record.EVENT, bytes(_PAYLOAD_BYTES))
     flash.power_on()
     assert place is not None
     flash.bytes[place + 8] ^= 1

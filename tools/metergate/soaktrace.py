@@ -12,6 +12,8 @@ WRONG_S = 95
 _RETAINED = {"status": True, "points": True, "health": True, "readings": False, "daily": False, "event": False}
 # A reply is read within so long after the meter has begun to say it; beyond that a value is not taken for it.
 _SAID_S = 12
+# How long after its meter's registers a gauge may have been read: every meter of the line may be slow.
+_GAUGES_S = 90
 
 
 class Breaches:
@@ -49,25 +51,27 @@ class Said:
         found = []
         wanted = int(point["register"], 16)
         for back in range(0, 126):
-            for _, _, data in self._near(name, wanted - back, at_s, hung_s):
+            # Gauges are asked for once all meters' registers have been read, which the reading's time is that of.
+            after_s = _GAUGES_S if point["class"] == "gauge" else 1
+            for _, _, data in self._near(name, wanted - back, at_s, hung_s, after_s):
                 bits = data[2 * back : 2 * back + 4]
                 if len(bits) == 4:
                     number = Decimal(struct.unpack(">f", bits)[0])
                     found.append((number / divide).quantize(step, ROUND_HALF_EVEN))
         return found
 
-    def _near(self, name, register, at_s, hung_s):
-        """What was said there when the board's clock showed at_s or a little less."""
+    def _near(self, name, register, at_s, hung_s, after_s):
+        """What was said there when the board's clock showed at_s or a little less, or up to after_s more."""
         rows = self.by_register.get((name, register))
         if not rows:
             return []
         true_s = at_s - self._start_s
         first = bisect_left(rows, (true_s - 2 * WRONG_S - hung_s,))
-        last = bisect_left(rows, (true_s + 2 * WRONG_S,))
+        last = bisect_left(rows, (true_s + 2 * WRONG_S + after_s,))
         return [
             row
             for row in rows[first:last]
-            if at_s - _SAID_S - hung_s <= row[1] <= at_s + 1
+            if at_s - _SAID_S - hung_s <= row[1] <= at_s + after_s
             # The clock was set between two requests of one reading.
             or self._is_stepped(row[0])
         ]
