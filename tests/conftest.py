@@ -40,10 +40,20 @@ def needs_twin(_twins, request):
 def needs_valgrind(request):
     """Without valgrind a test is left out, and pytest's last lines say so; with CI set it fails."""
     if not shutil.which("valgrind"):
-        why = "no valgrind: apt install valgrind libc6-dbg:i386"
-        if os.environ.get("CI", "") not in ("", "0", "false"):
-            pytest.fail(why, pytrace=False)
-        _leave_out(request, why)
+        _must_be_there("no valgrind: apt install valgrind libc6-dbg:i386", request)
+
+
+@pytest.fixture
+def needs_mbpoll(request):
+    """Without mbpoll a test is left out, and pytest's last lines say so; with CI set it fails."""
+    if not shutil.which("mbpoll"):
+        _must_be_there("no mbpoll: apt install mbpoll", request)
+
+
+def _must_be_there(why, request):
+    if os.environ.get("CI", "") not in ("", "0", "false"):
+        pytest.fail(why, pytrace=False)
+    _leave_out(request, why)
 
 
 def _leave_out(request, why):

@@ -78,7 +78,7 @@ def civil(at_s):
 
 class Answering68(Answering):
     """An Answering with a number and `n_preamble` bytes FE before its replies. One more fault: not_bcd, a digit that is
-    none under a right checksum."""
+    none under a right checksum. writes: requests that would have changed it, whether it took them or not."""
 
     REFUSED = NO_SUCH_DATA
 
@@ -95,12 +95,17 @@ class Answering68(Answering):
         """The data of a reply, as they are told and as they are sent."""
         if self.told:
             self.told(at_us, self.number, register, data)
+        data = self._garbage(data)
         if data and self._hit("not_bcd"):
             data = bytearray(data)
             first, end = self._digits(len(data))
             at = self._dice.between(first, end - 1)
             data[at] = data[at] & 0xF0 | self._dice.between(10, 14)
         return bytes(data)
+
+    def _random(self, n):
+        """Digits, so that it is a number."""
+        return bcd_bytes(self._dice.bits(32), n)
 
     def _digits(self, n):
         """(first, end) of those of n bytes of data that not_bcd may spoil."""

@@ -15,6 +15,8 @@ _FAST_SILENCE_US = 1750
 # A listener that never hears a silence keeps so much.
 _MOST_HEARD_BYTES = 600
 _MILLION = 1000000
+# The parity of a master behind a terminal that has none: it is what its meter's is.
+ANY = -1
 
 
 def char_bits(settings):
@@ -34,7 +36,7 @@ def silence_us(settings):
 
 def alike(one, other):
     """True if a receiver with one settings hears what is sent with the other right."""
-    return one[:3] == other[:3]
+    return one[:3] == other[:3] or (ANY in (one[2], other[2]) and one[:2] == other[:2])
 
 
 def _ones(byte):

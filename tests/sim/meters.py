@@ -11,7 +11,7 @@ _FAULTS = {
     "busy": {"exception": (1000000, 6)},
     "noisy": {"noise_before": 300000, "noise_after": 300000, "bad_checksum": 50000, "truncated": 50000},
     "double": {"duplicate": 500000},
-    "wrong_unit": {"wrong_unit": 300000},
+    "wrong_unit": {"wrong_meter": 300000},
     "not_bcd": {"not_bcd": 1000000},
 }
 

@@ -54,7 +54,7 @@ class Slave(Answering):
             functions = dict.fromkeys(functions, registers)
         self._values = {function: _value(functions[function]) for function in functions}
 
-    def _request(self, data):
+    def _request(self, data, _end_us):
         if len(data) != 8 or data[0] != self.unit or framed(data[:6]) != data:
             return None
         return data
@@ -78,7 +78,7 @@ class Slave(Answering):
             found.append(value & 0xFF)
         if self.told:
             self.told(at_us, self.unit, first, bytes(found))
-        return framed(bytes((self.unit, function, 2 * count)) + bytes(found))
+        return framed(bytes((self.unit, function, 2 * count)) + self._garbage(bytes(found)))
 
     def _refusal(self, data, code):
         return framed(bytes((self.unit, data[1] | 0x80, code)))
@@ -199,12 +199,14 @@ def profile_registers(name, load):
     return Registers(profile, load).by_function[profile.function]
 
 
-def meter(unit, profile, power_w, energy_wh, settings=None, from_us=0, serial_number=SERIAL_NUMBER, missing=(), **more):
+def meter(
+    unit, profile, power_w, energy_wh, settings=None, from_us=0, serial_number=SERIAL_NUMBER, missing=(), load=None, **more
+):
     """A Slave as the firmware's profile of that name: its settings and functions unless said otherwise.
 
-    Its `registers` are the Registers."""
+    Its `registers` are the Registers; load: another Load than that of power_w and energy_wh."""
     table = profile_of(profile)
-    registers = Registers(table, Load(power_w, energy_wh, from_us), serial_number, missing)
+    registers = Registers(table, load or Load(power_w, energy_wh, from_us), serial_number, missing)
     more.setdefault("functions", registers.by_function)
     more.setdefault("most", table.most)
     slave = Slave(unit, settings or table.settings, registers.by_function[table.function], **more)

@@ -4,8 +4,9 @@ What it sends is made here and in bytes68.py alone. CJ/T 188-2004, 5 to 7; the v
 """
 
 from firmware.meters.profiles import profile_of
-from tests.sim.bytes68 import NO_SUCH_DATA, Answering68, bcd_bytes, civil, digit_bytes, fits_number, frame_behind
+from tests.sim.bytes68 import NO_SUCH_DATA, Answering68, bcd_bytes, digit_bytes, fits_number, frame_behind
 from tests.sim.load import Load
+from tests.sim.meterclock import Clock
 
 _READ, _ADDRESS = 0x01, 0x03
 _NOW, _NUMBER = 0x901F, 0x810A
@@ -55,8 +56,8 @@ class Meter188(Answering68):
 
     high_first: which byte of a data identifier it wants first: True 90 1F, False 1F 90, None either; asked the other way
     it is silent, or with refuses_order refuses. units: {quantity: name in UNITS}; units_first: before the values. short: a
-    water meter that sends volume and status alone. clock_s: Unix seconds that its clock showed when the load began, None:
-    it has none and sends zeros. status: two bytes. says_kind, says_sequence: T and sequence number of its replies, None:
+    water meter that sends volume and status alone. clock: its Clock, None: it has none and sends zeros; or clock_s, what it
+    showed when the load began. status: two bytes. says_kind, says_sequence: T and sequence number of its replies, None:
     as asked. missing: names of points that it has no value for. told(at_us, number, 901F, bytes behind those). All but the
     number may be changed at any time."""
 
@@ -73,7 +74,7 @@ class Meter188(Answering68):
         self.units = {}
         self.units_first = False
         self.short = False
-        self.clock_s = None
+        self.clock = None
         self.status = b"\x00\x00"
         self.says_kind = None
         self.says_sequence = None
@@ -84,7 +85,15 @@ class Meter188(Answering68):
                 raise TypeError(name)
             setattr(self, name, variant[name])
 
-    def _request(self, data):
+    @property
+    def clock_s(self):
+        return self.clock and self.clock.now_s(self.load.from_us)
+
+    @clock_s.setter
+    def clock_s(self, clock_s):
+        self.clock = None if clock_s is None else Clock(clock_s, self.load.from_us)
+
+    def _request(self, data, _end_us):
         frame = frame_behind(data, 10)
         if frame is None or frame[9] & 0x80 or frame[1] not in (0xAA, self.kind):
             return None
@@ -149,9 +158,9 @@ class Meter188(Answering68):
         return unit + value if self.units_first else value + unit
 
     def _clock(self, at_us):
-        if self.clock_s is None:
+        if self.clock is None:
             return bytes(7)
-        year, month, day, hour, minute, second, _ = civil(self.clock_s + self.load.elapsed_ms(at_us) // 1000)
+        year, month, day, hour, minute, second, _ = self.clock.civil(at_us)
         return b"".join([bcd_bytes(part, 1) for part in (second, minute, hour, day, month)]) + bcd_bytes(year, 2)
 
     def _digits(self, n):
@@ -159,11 +168,12 @@ class Meter188(Answering68):
         return (1, 5) if self.units_first else (0, 4)
 
 
-def meter(number, profile, power_w, energy_wh, settings=None, from_us=0, kind=None, **more):
+def meter(number, profile, power_w, energy_wh, settings=None, from_us=0, kind=None, load=None, **more):
     """A Meter188 as the firmware's profile of that name: its settings and usual kind unless said otherwise; more: as there.
 
+    load: another Load than that of power_w and energy_wh.
     water_litre counts in litres."""
     if profile == "water_litre":
         more.setdefault("units", {"volume": "L"})
-    load = Load(power_w, energy_wh, from_us)
+    load = load or Load(power_w, energy_wh, from_us)
     return Meter188(number, settings or profile_of(profile).settings, kind or KINDS[profile], load, **more)

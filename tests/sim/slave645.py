@@ -4,8 +4,10 @@ What it sends is made here and in bytes68.py alone. DL/T 645-2007, 5 and 7; DL/T
 """
 
 from firmware.meters.profiles import profile_of
-from tests.sim.bytes68 import NO_SUCH_DATA, Answering68, bcd_bytes, civil, digit_bytes, fits_number, frame_behind, signed_bytes
+from tests.sim.bytes68 import NO_SUCH_DATA, Answering68, digit_bytes, fits_number, frame_behind
+from tests.sim.items645 import Items, instant
 from tests.sim.load import Load
+from tests.sim.meterclock import clock_s_of
 
 _OFFSET = 0x33
 _ANY = b"\xaa" * 6
@@ -14,11 +16,15 @@ _BROADCAST = b"\x99" * 6
 _READ, _FOLLOWING, _ADDRESS = 0x11, 0x12, 0x13
 _READ_1997, _FOLLOWING_1997 = 0x01, 0x02
 _READS = (_READ, _FOLLOWING, _ADDRESS, _READ_1997, _FOLLOWING_1997)
-# Broadcast time: nobody answers it, nor what is sent to all.
-_TIME = 0x08
-_UNAUTHORISED = 0x04
+# Broadcast time: nobody answers it, nor what is sent to all. Write.
+_TIME, _WRITE = 0x08, 0x14
+_OTHER_FAULT, _UNAUTHORISED = 0x01, 0x04
 _MOST_DATA = 200
-_DAY_S = 86400
+# What can be written: the bytes behind a data identifier. Date; time; both.
+_DATE, _CLOCK, _BOTH = 0x04000101, 0x04000102, 0x0400010C
+_WRITABLE = {_DATE: 4, _CLOCK: 3, _BOTH: 7}
+# Behind the data identifier of what is written: the password's level and itself, and who writes.
+_AUTHORITY_BYTES = 8
 
 
 class Meter645(Answering68):
@@ -27,8 +33,9 @@ class Meter645(Answering68):
 
     old: the edition of 1997. n_preamble: bytes FE before a reply. most_data: longer data go in further frames.
     any_number: a meter of 1997 that answers with the number AA AA AA AA AA AA; vendor_refusal: one that refuses by C5.
-    told(at_us, number, di, bytes behind it). writes: requests that would have changed the meter. Faults as in
-    Answering68, and wrong_di: the reply to another data identifier."""
+    clock: its Clock, which is set by broadcast time (08) and, of 2007, by a write (14) of 04000101, 04000102 and 0400010C with
+    the password: 8 digits, its level and the six of itself, sent lowest first behind the level; None: it lets nobody write.
+    told(at_us, number, di, bytes behind it). Faults as in Answering68, and wrong_di: the reply to another data identifier."""
 
     NUMBER_AT = 1
 
@@ -46,8 +53,12 @@ class Meter645(Answering68):
         most_data=_MOST_DATA,
         any_number=False,
         vendor_refusal=False,
+        clock=None,
+        password=None,
     ):
         super().__init__(number, settings, turnaround_us, told, faults, seed, n_preamble)
+        self.clock = clock
+        self.password = password
         self.old = old
         self.most_data = most_data
         self.any_number = any_number
@@ -58,7 +69,7 @@ class Meter645(Answering68):
         # What goes in several frames: (data identifier, all its bytes, how many frames were sent).
         self._long = (b"", b"", 0)
 
-    def _request(self, data):
+    def _request(self, data, end_us):
         frame = frame_behind(data, 9)
         if frame is None or frame[7] != 0x68 or frame[8] & 0x80:
             return None
@@ -68,11 +79,14 @@ class Meter645(Answering68):
             return None
         if frame[8] not in _READS:
             self.writes += 1
+        if frame[8] == _TIME and self.clock:
+            time = _plain(frame)
+            self.clock.hear_broadcast(_clock_s_of(time) if len(time) == 6 else None, end_us)
         return None if is_for_all else frame
 
     def _reply(self, frame, at_us):
         function = frame[8]
-        data = bytes([byte - _OFFSET & 0xFF for byte in frame[10:-2]])
+        data = _plain(frame)
         code = self._hit("exception", NO_SUCH_DATA)
         if code:
             return self._refused(frame, code)
@@ -88,6 +102,8 @@ class Meter645(Answering68):
                 return self._read(frame, data, at_us)
             if function == _FOLLOWING and len(data) == 5:
                 return self._following(frame, data[:4], data[4])
+            if function == _WRITE and self.password is not None:
+                return self._written(frame, data, at_us)
         return self._refused(frame, _UNAUTHORISED)
 
     def _read(self, frame, di, at_us):
@@ -102,6 +118,35 @@ class Meter645(Answering68):
             di = bytes((di[0], di[1] ^ 1)) + di[2:]
         self._long = di, found, 0
         return self._part(frame, 0)
+
+    def _written(self, frame, data, at_us):
+        """What it says to a write: data identifier, level and password, who writes, data."""
+        if len(data) <= 4 + _AUTHORITY_BYTES:
+            return self._refused(frame, _OTHER_FAULT)
+        if data[4:8] != digit_bytes(self.password[:2]) + digit_bytes(self.password[2:]):
+            return self._refused(frame, _UNAUTHORISED)
+        di = data[0] | data[1] << 8 | data[2] << 16 | data[3] << 24
+        if not self.clock or di not in _WRITABLE:
+            return self._refused(frame, NO_SUCH_DATA)
+        data = data[4 + _AUTHORITY_BYTES :]
+        clock_s = self._clock_written(di, data, at_us) if len(data) == _WRITABLE[di] else None
+        if clock_s is None:
+            return self._refused(frame, _OTHER_FAULT)
+        self.clock.write(clock_s, at_us)
+        return self._said_by(_WRITE, b"")
+
+    def _clock_written(self, di, data, at_us):
+        """Unix seconds that its clock shows with the written part in place of its own; None if that is no time."""
+        now_s = self.clock.now_s(at_us)
+        own = instant(self.clock.civil(at_us))
+        if di == _DATE:
+            data = own[:3] + data[1:]
+        elif di == _CLOCK:
+            data = data + own[3:]
+        else:
+            data = data[:3] + data[4:]
+        found = _clock_s_of(data)
+        return found if found is None or di != _CLOCK else now_s - now_s % 86400 + found % 86400
 
     def _following(self, frame, di, n):
         """The n-th further frame, as the data were when they were asked for."""
@@ -134,134 +179,31 @@ class Meter645(Answering68):
         return self._sent(b"\x68" + number + b"\x68" + bytes((control, len(body))) + body)
 
 
+def _plain(frame):
+    """A frame's data without the offset."""
+    return bytes([byte - _OFFSET & 0xFF for byte in frame[10:-2]])
+
+
+def _clock_s_of(data):
+    """Unix seconds of ss mm hh DD MM YY; None if that is no time."""
+    if any(byte & 15 > 9 or byte > 0x99 for byte in data):
+        return None
+    second, minute, hour, day, month, year = [byte // 16 * 10 + byte % 16 for byte in data]
+    return clock_s_of(year, month, day, hour, minute, second)
+
+
 # -- a meter with a load ------------------------------------------------------------------------------------------
 
 
-class Form:
-    """What a form's text says, as the profiles of DL/T 645 have it: bcd4, bcd3s, bcd3+5, bcd4.., digits6, text32, date4."""
-
-    def __init__(self, text):
-        kind = text.rstrip("0123456789+.:s") if text[:3] == "bcd" else text.rstrip("0123456789")
-        rest = text[len(kind) :]
-        self.kind = kind
-        self.more = rest[-2:] == ".."
-        rest = rest.rstrip(".")
-        rest, _, behind = rest.partition("+")
-        self.n_behind = int(behind or 0)
-        self.signed = rest[-1:] == "s"
-        # What stands behind a colon is how many digits there may be.
-        self.n_bytes = int(rest.partition(":")[0].rstrip("s"))
-
-    @property
-    def length(self):
-        return self.n_bytes + self.n_behind
-
-
-class Items:
-    """Items(profile, load, number): item(di, at_us) of a meter of one of the firmware's profiles (a Profile), for Meter645.
-
-    To be changed at any time: serial_number; missing, names of points that it has no value for; fill, the byte that such
-    ones are made of: FF, or 00 as some meters have it; refused, data identifiers that it does not have, such as blocks;
-    n_tariffs, more of which it does not have; clock_s, Unix seconds that its clock showed when the load began, in the
-    meter's own local time; status, of status word 1."""
-
-    def __init__(self, profile, load, number, serial_number=None, missing=(), clock_s=1763806530):
-        self.load = load
-        self.number = number
-        self.serial_number = serial_number or number
-        self.missing = missing
-        self.fill = 0xFF
-        self.refused = ()
-        self.n_tariffs = 4
-        self.clock_s = clock_s
-        self.status = 0
-        self._rows = {row[1]: row for row in profile.points}
-        self._blocks = dict(profile.blocks)
-        self._three_phases = any(row[0][-3:] == "_l3" for row in profile.points)
-
-    def item(self, di, at_us):
-        """The bytes behind a data identifier; None if the meter has no such data."""
-        if di in self.refused:
-            return None
-        if di in self._blocks:
-            parts = [self._value(self._rows[register], at_us) for register in self._blocks[di]]
-            return b"".join([part for part in parts if part is not None])
-        return self._value(self._rows[di], at_us) if di in self._rows else None
-
-    def _value(self, row, at_us):
-        name, _, text, _, decimals, _ = row
-        if name[:-1] == "energy_import_t" and int(name[-1]) > self.n_tariffs:
-            return None
-        form = Form(text)
-        if name in self.missing:
-            return bytes((self.fill,)) * form.length
-        if form.kind != "bcd":
-            return self._about(name, form, at_us)
-        if name in _MINUTES:
-            return bcd_bytes(_MINUTES[name], form.n_bytes)
-        if name[:7] == "freeze_":
-            # With the tariffs behind it.
-            name, at_us = name[7:], self._midnight_us(at_us)
-        found = self._number(name, form, decimals, at_us)
-        for tariff in range(1, self.n_tariffs + 1 if form.more else 0):
-            found += self._number("energy_import_t%d" % tariff, form, decimals, at_us)
-        if form.n_behind:
-            # When the demand was highest.
-            found += self._instant(self.load.from_us)[1:]
-        return found
-
-    def _number(self, name, form, decimals, at_us):
-        numerator, denominator = self.load.quantity(name, at_us, self._three_phases)
-        number = numerator * 10**decimals // denominator
-        return signed_bytes(number, form.n_bytes) if form.signed else bcd_bytes(number, form.n_bytes)
-
-    def _about(self, name, form, at_us):
-        if name == "serial_number":
-            return digit_bytes(self.serial_number)
-        if name == "communication_number":
-            return digit_bytes(self.number)
-        if form.kind == "text":
-            text = _TEXTS[name]
-            return bytes([ord(c) for c in reversed(text + " " * (form.n_bytes - len(text)))])
-        if form.kind == "hex":
-            return bytes([self.status >> 8 * i & 0xFF for i in range(form.n_bytes)])
-        if name == "freeze_time":
-            return bytes(2) + self._instant(at_us)[3:]
-        instant = self._instant(at_us)
-        if name == "clock_time":
-            return instant[:3]
-        return bcd_bytes(self._civil(at_us)[6], 1) + instant[3:]
-
-    def _clock_s(self, at_us):
-        return self.clock_s + self.load.elapsed_ms(at_us) // 1000
-
-    def _midnight_us(self, at_us):
-        """When its clock showed midnight last."""
-        clock_s = self._clock_s(at_us)
-        return self.load.from_us + (clock_s - clock_s % _DAY_S - self.clock_s) * 1000000
-
-    def _civil(self, at_us):
-        return civil(self._clock_s(at_us))
-
-    def _instant(self, at_us):
-        """ss mm hh DD MM YY."""
-        year, month, day, hour, minute, second, _ = self._civil(at_us)
-        return b"".join([bcd_bytes(part, 1) for part in (second, minute, hour, day, month, year)])
-
-
-_MINUTES = {"demand_period": 15, "demand_slide": 1}
-_TEXTS = {"asset_number": "SIM-0001", "accuracy_class": "1.0"}
-
-
-def meter(number, profile, power_w, energy_wh, settings=None, from_us=0, serial_number=None, missing=(), **more):
+def meter(number, profile, power_w, energy_wh, settings=None, from_us=0, serial_number=None, missing=(), load=None, **more):
     """A Meter645 as the firmware's profile of that name: its edition and settings unless said otherwise.
 
-    Its `items` are the Items; more: what both take, by name."""
+    Its `items` are the Items; load: another Load than that of power_w and energy_wh; more: what both take, by name."""
     table = profile_of(profile)
-    items = Items(table, Load(power_w, energy_wh, from_us), number, serial_number, missing)
+    items = Items(table, load or Load(power_w, energy_wh, from_us), number, serial_number, missing)
     for name in ("fill", "refused", "n_tariffs", "clock_s", "status"):
         if name in more:
             setattr(items, name, more.pop(name))
-    found = Meter645(number, settings or table.settings, items.item, table.protocol == "dlt645-1997", **more)
+    found = Meter645(number, settings or table.settings, items.item, table.protocol == "dlt645-1997", clock=items.clock, **more)
     found.items = items
     return found

@@ -14,6 +14,8 @@ _UNSET = (9600, 8, None, 1)
 _MILLION = 1000000
 # Who sends stray bytes.
 _STRAY = "stray"
+# So much at a time.
+_TALK_BYTES = 16
 
 
 class Wire:
@@ -24,13 +26,14 @@ class Wire:
     "before", "after": replies with 1..4 stray bytes directly before or after them. observe_drive False: a
     transceiver that switches by itself; drive() need not be called. rx_bytes: what the gateway's receiver keeps
     unread. hold_us: how late drive(False) may be told with its true time; until then what depends on it stays open.
+    by_start: the gateway's receiver is given a slave's whole transmission when it begins: a real port behind it takes the time.
 
     counts: collisions (pairs of transmissions), lost_while_driving (bytes that came while the driver was on; the
     driver holds the pair, with echo too), lost_tail (the gateway's bytes cut off by an early release), lost_undriven
     (its bytes sent with the driver off), noise_bytes, garbled (bytes the gateway received, or sent to nobody, by
     settings that differ), overflow (bytes beyond rx_bytes)."""
 
-    def __init__(self, seed=1, echo=False, noise=None, observe_drive=True, rx_bytes=256, hold_us=0):
+    def __init__(self, seed=1, echo=False, noise=None, observe_drive=True, rx_bytes=256, hold_us=0, by_start=False):
         self.echo = echo
         self.noise = noise or {}
         self.observe_drive = observe_drive
@@ -47,6 +50,8 @@ class Wire:
         }
         self._seed = seed
         self._hold_us = hold_us
+        self._by_start = by_start
+        self._talkers = []  # [slave or None, when it says more, until when, its dice]
         self._stray = Seeded(seed)
         self._stray_us = None
         self._n_sent = 0
@@ -94,9 +99,19 @@ class Wire:
         start_us = max(start_us, listener.busy_us)
         listener.busy_us = self._add(slave, slave.settings, bytes(data), start_us).end_us
 
+    def talk(self, slave, from_us, until_us=None):
+        """An attached slave sends random bytes without a pause; until_us None: for ever. slave None: the pair's wires touch.
+
+        Whatever else is sent meanwhile is garbled."""
+        self._talkers.append([slave, from_us, until_us, Seeded(self._seed + 15485863 * (1 + len(self._talkers)))])
+
     def sent_us(self):
         """When the gateway's last byte will have left."""
         return self._sent_us
+
+    def answered_us(self):
+        """When the last that slaves send will have ended; 0 if that is long ago."""
+        return max([0] + [sent.end_us for sent in self._sent if sent.by is not None])
 
     def any(self, now_us):
         """How many bytes read() would give."""
@@ -116,11 +131,13 @@ class Wire:
         """When the next byte ends at the gateway's receiver or a slave has something to hear, after now; or None."""
         self.run(now_us)
         times = [self._stray_us] if self.noise.get("idle") else []
+        for talker in self._talkers:
+            times.append(talker[1])
         for sent in self._sent:
             if not sent.offered:
                 times.append(self._offer_us(sent))
             if sent.n_received < len(sent.data):
-                end_us = sent.end_of(sent.n_received)
+                end_us = sent.start_us if self._is_whole(sent) else sent.end_of(sent.n_received)
                 times.append(end_us if end_us > now_us else end_us + self._hold_us)
         return max(now_us + 1, min(times)) if times else None
 
@@ -135,7 +152,10 @@ class Wire:
             for sent in self._sent:
                 if not sent.offered and self._offer_us(sent) <= due_us:
                     due, due_us = sent, self._offer_us(sent)
-            if self._stray_us is not None and self._stray_us <= due_us:
+            talker = self._talker_due(due_us) if self._talkers else None
+            if talker:
+                self._add_talk(talker)
+            elif self._stray_us is not None and self._stray_us <= due_us:
                 self._add_stray()
             elif due is not None:
                 self._offer(due)
@@ -184,6 +204,24 @@ class Wire:
             self.counts["noise_bytes"] += 1
             self._add(_STRAY, self.settings, byte, at_us)
         self._stray_us += self._stray_gap_us()
+
+    def _talker_due(self, due_us):
+        """Who talks on before that."""
+        due = None
+        for talker in self._talkers:
+            if talker[1] <= due_us:
+                due, due_us = talker, talker[1]
+        return due
+
+    def _add_talk(self, talker):
+        slave, from_us, until_us, dice = talker
+        if until_us is not None and from_us >= until_us:
+            self._talkers.remove(talker)
+            return
+        settings = slave.settings if slave else self.settings
+        sent = self._add(slave or _STRAY, settings, dice.bytes(_TALK_BYTES), from_us)
+        self.counts["noise_bytes"] += _TALK_BYTES
+        talker[1] = sent.end_us
 
     def _stray_gap_us(self):
         # Evenly from 1 to twice the mean: no logarithm, so that every machine computes the same.
@@ -288,7 +326,7 @@ class Wire:
         """Move what has ended up to now into the gateway's receiver."""
         found = []
         for sent in self._sent:
-            n = sent.n_ended(now_us)
+            n = len(sent.data) if self._is_whole(sent) and now_us >= sent.start_us else sent.n_ended(now_us)
             if n > sent.n_received:
                 self._receive_from(sent, n, now_us, found)
         found.sort()
@@ -296,6 +334,9 @@ class Wire:
             kept = data[: max(0, self.rx_bytes - len(self._in))]
             self.counts["overflow"] += len(data) - len(kept)
             self._in.extend(kept)
+
+    def _is_whole(self, sent):
+        return self._by_start and sent.by is not None
 
     def _receive_from(self, sent, n, now_us, found):
         """Add (when, number, bytes) of bytes up to n; stops at one whose fate is still open."""

@@ -130,7 +130,7 @@ def test_a_gateway_without_its_driver_pin_reaches_nobody(own, tmp_path):
 def test_noise_and_faults_cost_readings_but_never_change_one(own, tmp_path):
     meters = [
         {**METERS[0], "faults": {"bad_checksum": 300000, "duplicate": 200000}},
-        {**METERS[1], "faults": {"truncated": 200000, "wrong_unit": 200000}},
+        {**METERS[1], "faults": {"truncated": 200000, "wrong_meter": 200000}},
         METERS[2],
     ]
     noise = {"idle": 2000, "before": 200000, "inside": 3000, "after": 200000}

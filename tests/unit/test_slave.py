@@ -94,7 +94,7 @@ def test_each_fault():
     assert faulty(late=(always, 70000)) == (73000, good)
     assert faulty(exception=always)[1] == framed(b"\x07\x83\x02")
     assert faulty(exception=[always, 4])[1] == framed(b"\x07\x83\x04")
-    assert faulty(wrong_unit=always)[1] == framed(b"\x08" + good[1:-2])
+    assert faulty(wrong_meter=always)[1] == framed(b"\x08" + good[1:-2])
     bad = faulty(bad_checksum=always)[1]
     assert bad[:-1] == good[:-1] and bad[-1] != good[-1]
     short = faulty(truncated=always)[1]
@@ -105,6 +105,58 @@ def test_each_fault():
     after = faulty(noise_after=always)[1]
     assert 1 <= len(after) - len(good) <= 4 and after[: len(good)] == good
     assert faulty(late=always, duplicate=always) == (603000, good + good)
+
+
+def test_more_faults():
+    request = _request(7, 3, 0, 2)
+    good = framed(b"\x07\x03\x04\x12\x34\xff\xff")
+    slave = _slave(faults={"noise_inside": 1000000})
+    spoiled = [_ask(slave, request)[1] for _ in range(20)]
+    turned = [[one ^ other for one, other in zip(good, each)] for each in spoiled]
+    assert all(
+        len(each) == len(good) and sum([bin(bits).count("1") for bits in row]) == 1 for each, row in zip(spoiled, turned)
+    )
+    assert len({tuple(row) for row in turned}) > 5
+    slave = _slave(faults={"slow": (1000000, 15000)})
+    # The turnaround is 2 ms; five seconds are its end.
+    assert [_ask(slave, request)[0] for _ in range(3)] == [18000, 33000, 48000]
+    slave.faults = {"slow": (1000000, 4000000)}
+    assert [_ask(slave, request)[0] for _ in range(3)] == [4048000, 5001000, 5001000]
+    told = []
+    for how, expected in (("zeros", b"\0\0\0\0"), ("ff", b"\xff\xff\xff\xff")):
+        slave = _slave(faults={"garbage": (1000000, how)}, told=lambda *what: told.append(what[3]))
+        assert _ask(slave, request)[1] == framed(b"\x07\x03\x04" + expected)
+    assert told == [b"\x12\x34\xff\xff"] * 2
+    slave = _slave(faults={"garbage": (1000000, None)})
+    found = [_ask(slave, request)[1] for _ in range(30)]
+    assert all(framed(each[:-2]) == each and each[:3] == good[:3] for each in found)
+    assert len(set(found)) > 5 and framed(b"\x07\x03\x04\0\0\0\0") in found
+    # One register of many, of four bytes, whichever it is.
+    slave = meter(3, "sdm630", 1200, 0, faults={"garbage": (1000000, "random")})
+    slave.registers.load.power_w = 0
+    clean = _ask(meter(3, "sdm630", 0, 0), _request(3, 4, 0, 18))[1]
+    found = [_ask(slave, _request(3, 4, 0, 18))[1] for _ in range(40)]
+    changed = [{(i - 3) // 4 for i in range(3, 39) if each[i] != clean[i]} for each in found]
+    assert all(len(each) == 1 for each in changed) and len({min(each) for each in changed}) > 5
+
+
+def test_faults_at_certain_requests():
+    request = _request(7, 3, 0, 2)
+    slave = _slave(faults={"silent": (0, None, (2, 5)), "exception": (0, 6, (3,))})
+    found = [_ask(slave, request) for _ in range(6)]
+    assert [each is None for each in found] == [False, True, False, False, True, False]
+    assert found[2][1] == framed(b"\x07\x83\x06") and slave.counts["silent"] == 2 and slave.counts["exception"] == 1
+
+
+def test_what_happens_to_it_later():
+    request = _request(7, 3, 0, 2)
+    slave = _slave()
+    happened = []
+    slave.changes = [(5000, lambda at_us: setattr(slave, "dead", True)), (9000, happened.append), (9000, happened.append)]
+    assert _ask(slave, request, 4999) and not _ask(slave, request, 5000) and not happened
+    slave.dead = False
+    assert _ask(slave, request, 12000) and happened == [12000, 12000] and slave.changes == []
+    assert slave.counts["requests"] == 2
 
 
 def test_faults_come_at_the_given_rate_and_are_the_same_for_a_seed():
@@ -215,7 +267,7 @@ def test_a_meter_of_each_profile_says_what_its_load_is():
                 assert found in ((below, below + 1) if rows[name][2][0] == "f" else (below,)), (profile, name, at_us)
                 n += 1
     assert n > 150
-    for name, value in (("power_l2", 4000), ("current_l3", 1738), ("reactive_power", 3960), ("demand_max", 14400)):
+    for name, value in (("power_l2", 4000), ("current_l3", 1829), ("reactive_power", 3960), ("demand_max", 14400)):
         assert _value(meter(3, "sdm630", 1200, 0), "sdm630", name, 30000000) == value
     assert _value(meter(3, "sdm120", 1200, 0), "sdm120", "apparent_power", 30000000) == 12632
     assert _value(meter(3, "iem3155", 1200, 9000000), "iem3155", "energy_import_l2", 0) == 3000000

@@ -200,7 +200,7 @@ def test_each_fault():
     assert faulty(silent=always) is None
     assert faulty(late=(always, 70000)) == (101000, good)
     assert faulty(exception=always)[1][-5:-2] == b"\0\x02\0"
-    other = faulty(wrong_unit=always)[1]
+    other = faulty(wrong_meter=always)[1]
     assert frame_behind(other, 10)[2] == 0x10 and other[4:-2] == good[4:-2]
     bad = faulty(bad_checksum=always)[1]
     assert bad[:-2] + bad[-1:] == good[:-2] + good[-1:] and bad[-2] != good[-2]

@@ -4,8 +4,9 @@ from memory import hexed
 
 from firmware.meters.profiles import names, profile_of
 from tests.sim.bytes68 import bcd_bytes, civil, digit_bytes, ended, fits_number, frame_behind, signed_bytes
+from tests.sim.items645 import Form, Items
 from tests.sim.load import Given
-from tests.sim.slave645 import Form, Items, Meter645, meter
+from tests.sim.slave645 import Meter645, meter
 from tests.sim.wire import Wire
 
 _2400 = (2400, 8, 0, 1)
@@ -175,7 +176,7 @@ def test_each_fault():
     assert faulty(late=(always, 70000)) == (101000, good)
     assert faulty(exception=always)[1] == hexed("FE FE FE FE 68 61 01 00 00 00 00 68 D1 01 35 39 16")
     assert faulty(exception=(always, 4))[1][-3] == 0x37
-    other = faulty(wrong_unit=always)[1]
+    other = faulty(wrong_meter=always)[1]
     assert other == hexed("FE FE FE FE 68 10 01 00 00 00 00 68 91 08 33 33 34 33 59 33 33 33 39 16")
     bad = faulty(bad_checksum=always)[1]
     assert bad[:-2] + bad[-1:] == good[:-2] + good[-1:] and bad[-2] != good[-2]
@@ -286,6 +287,106 @@ def test_what_it_says_of_itself():
     # 14.4 kW, when its load began.
     slave = meter(_NUMBER, "dlt645_3p", 12000, 1230, clock_s=1763806530)
     assert said(0x01010000) == hexed("00 40 14 15 10 22 11 25")
+
+
+# 2025-11-22 10:15:30, a Saturday.
+_CLOCK_S = 1763806530
+
+
+def _bcd(*parts):
+    return b"".join([bcd_bytes(part, 1) for part in parts])
+
+
+def _shown(slave, at_us):
+    """ss mm hh DD MM YY that it shows."""
+    date, time = [_answer(slave, _read(_NUMBER, di), at_us - 30000)[1][4:] for di in (0x04000101, 0x04000102)]
+    return time + date[1:]
+
+
+def test_a_broadcast_time_is_taken_within_five_minutes_and_once_a_day():
+    def told(slave, at_us, *parts):
+        before = slave.counts["requests"]
+        assert _ask(slave, _request("999999999999", 0x08, _bcd(*parts)), at_us) is None
+        assert slave.counts["requests"] == before
+        return slave.items.clock.n_set, slave.items.clock.n_refused
+
+    slave = meter(_NUMBER, "dlt645_3p", 1200, 0, clock_s=_CLOCK_S)
+    # Five minutes and one second ahead and behind; no time at all; five minutes.
+    assert told(slave, 1000, 31, 20, 10, 22, 11, 25) == (0, 1)
+    assert told(meter(_NUMBER, "dlt645_3p", 1, 0, clock_s=_CLOCK_S), 1000, 29, 10, 10, 22, 11, 25) == (0, 1)
+    assert told(slave, 1000, 31, 60, 10, 22, 11, 25) == (0, 2) and told(slave, 1000, 31, 15, 10, 31, 11, 25) == (0, 3)
+    assert _shown(slave, 1000) == _bcd(30, 15, 10, 22, 11, 25)
+    assert told(slave, 1000, 30, 20, 10, 22, 11, 25) == (1, 3) and _shown(slave, 1000) == _bcd(30, 20, 10, 22, 11, 25)
+    # Not twice a day, and again on the next.
+    assert told(slave, 2001000, 30, 20, 10, 22, 11, 25) == (1, 4) and _shown(slave, 60001000) == _bcd(30, 21, 10, 22, 11, 25)
+    assert told(slave, 1000 + 86400000000, 0, 18, 10, 23, 11, 25) == (2, 4)
+    assert _shown(slave, 1000 + 86401000000) == _bcd(1, 18, 10, 23, 11, 25)
+    assert slave.writes == 6 and slave.counts["exceptions"] == 0
+    # Of 1997 alike; one that is dead does not hear it.
+    old = meter(_NUMBER, "dlt645_1997_1p", 1200, 0, clock_s=_CLOCK_S)
+    assert told(old, 1000, 0, 15, 10, 22, 11, 25) == (1, 0)
+    old.dead = True
+    assert told(old, 86400001000, 0, 15, 10, 23, 11, 25) == (1, 0)
+
+
+def test_writing_the_clock():
+    slave = meter(_NUMBER, "dlt645_3p", 1200, 0, clock_s=_CLOCK_S, password="02123456")
+
+    def write(di, data, password=b"\x02\x56\x34\x12", at_us=1000):
+        return _answer(slave, _request(_NUMBER, 0x14, _di_bytes(di, 4) + password + b"\x01\0\0\0" + data), at_us)
+
+    # A wrong password, a wrong level; what cannot be written; wrong length; no date, no time; each changes nothing.
+    assert write(0x04000102, _bcd(0, 0, 12), b"\x02\x56\x34\x13") == (0xD4, b"\x04")
+    assert write(0x04000102, _bcd(0, 0, 12), b"\x04\x56\x34\x12") == (0xD4, b"\x04")
+    assert write(0x04000103, b"\x15") == write(0x00010000, bytes(4)) == (0xD4, b"\x02")
+    assert write(0x04000102, _bcd(0, 0)) == write(0x04000101, _bcd(0, 30, 2, 26)) == (0xD4, b"\x01")
+    assert write(0x04000102, _bcd(60, 0, 12)) == write(0x04000102, b"\x0a\0\x12") == (0xD4, b"\x01")
+    assert _answer(slave, _request(_NUMBER, 0x14, bytes(5))) == (0xD4, b"\x01")
+    assert _shown(slave, 1000) == _bcd(30, 15, 10, 22, 11, 25) and slave.items.clock.n_set == 0
+    # An hour's difference is none to a write. The date is kept.
+    assert write(0x04000102, _bcd(5, 59, 23)) == (0x94, b"")
+    assert _shown(slave, 31000) == _bcd(5, 59, 23, 22, 11, 25) and _shown(slave, 61031000) == _bcd(6, 0, 0, 23, 11, 25)
+    # The date alone: the time goes on.
+    assert write(0x04000101, _bcd(0, 29, 2, 28), at_us=61001000) == (0x94, b"")
+    assert _shown(slave, 62031000) == _bcd(7, 0, 0, 29, 2, 28)
+    assert write(0x0400010C, _bcd(1, 2, 3, 4, 5, 6, 27), at_us=70000000) == (0x94, b"")
+    assert _shown(slave, 70030000) == _bcd(1, 2, 3, 5, 6, 27)
+    assert slave.writes == 12 and slave.items.clock.n_set == 3
+    # Without a password it lets nobody write.
+    slave.password = None
+    assert write(0x04000102, _bcd(0, 0, 12)) == (0xD4, b"\x04")
+
+
+def test_clocks_that_drift_and_stand():
+    slave = meter(_NUMBER, "dlt645_3p", 1200, 0, clock_s=_CLOCK_S)
+    slave.items.clock.ppm = 1000
+    # An hour and 3.6 s; before midnight its registers were others.
+    assert _shown(slave, 3600000000) == _bcd(33, 15, 11, 22, 11, 25)
+    slave.items.clock.stand(3600000000)
+    assert _shown(slave, 90000000000) == _bcd(33, 15, 11, 22, 11, 25)
+    slave.items.clock.write(_CLOCK_S, 90000000000)
+    assert _shown(slave, 99000000000) == _bcd(30, 15, 10, 22, 11, 25)
+
+
+def test_several_meters_answer_a_wildcard_at_once():
+    wire = Wire(observe_drive=False)
+    wire.set(_2400)
+    slaves = [meter(number, "dlt645_3p", 1200, 0) for number in ("000000000161", "000000000262")]
+    for slave in slaves:
+        wire.attach(slave)
+    wire.write(_request("A" * 12, 0x13), 0)
+    found = wire.read(1000000)
+    assert wire.counts["collisions"] == 1 and frame_behind(found, 9) is None
+    assert [slave.counts["replies"] for slave in slaves] == [1, 1]
+    # By a digit that only one of them has.
+    wire.write(_request("A" * 10 + "62", 0x13), 2000000)
+    assert frame_behind(wire.read(3000000).lstrip(b"\xfe"), 9)[1:7] == digit_bytes("000000000262")
+
+
+def test_garbage_is_digits():
+    slave = _one(_NUMBER, items={0x00010000: b"\x26\0\0\0"}, faults={"garbage": (1000000, "random")})
+    found = [_answer(slave, _read(_NUMBER, 0x00010000))[1][4:] for _ in range(20)]
+    assert len(set(found)) > 15 and all((byte & 15) < 10 and byte < 0xA0 for each in found for byte in each)
 
 
 def test_each_profile_has_all_it_names():

@@ -1,6 +1,6 @@
 """The simulated wire itself: pace, collisions, the driver, echo, noise, settings that differ, overflow."""
 
-from tests.sim.chars import span_us
+from tests.sim.chars import ANY, span_us
 from tests.sim.wire import Wire
 
 _9600 = (9600, 8, None, 1)
@@ -361,3 +361,68 @@ def test_nothing_is_kept_of_what_is_over():
         assert wire.read(off_us + 30000) == b"\x11" * 20
         assert len(wire._sent) < 12 and len(wire._drives) < 12
     assert wire.next_us(300 * 60000) is None
+
+
+def test_a_slave_that_floods_garbles_the_others_and_ends():
+    flooder, far = _Far(), _Far(b"answer")
+    wire = _wire(flooder, far, observe_drive=False, rx_bytes=2000)
+    wire.talk(flooder, 1000000, 2000000)
+    assert wire.next_us(0) == 1000000
+    wire.write(_REQUEST, 0)
+    assert wire.read(900000) == b"answer"
+    wire.write(_REQUEST, 1200000)
+    heard = wire.read(1900000)
+    # As much as the pair carries, but for the gateway's own bytes.
+    assert len(heard) > 900 * 960 // 1000 - 40 and b"answer" not in heard
+    assert far.heard[-1][0][-8:] != _REQUEST and wire.counts["collisions"] > 0
+    wire.read(2500000)
+    wire.write(_REQUEST, 3000000)
+    assert wire.read(3900000) == b"answer" and wire.next_us(3900000) is None
+    # The same whatever one asks.
+    again = _wire(_Far(), observe_drive=False, rx_bytes=2000)
+    again.talk(again._listeners[0].slave, 1000000, 2000000)
+    once = again.read(2500000)
+    steps = _wire(_Far(), observe_drive=False)
+    steps.talk(steps._listeners[0].slave, 1000000, 2000000)
+    assert b"".join([steps.read(1000000 + 7001 * i) for i in range(200)]) == once != b""
+
+
+def test_a_shorted_pair_is_noise_alone():
+    far = _Far(b"answer")
+    wire = _wire(far, observe_drive=False)
+    wire.talk(None, 0)
+    for n in range(1, 4):
+        wire.write(_REQUEST, n * 100000)
+    heard = wire.read(400000)
+    assert len(heard) > 200 and b"answer" not in heard and all(_REQUEST not in data for data, _, _ in far.heard)
+    # While its driver is on, the gateway hears nothing, and its bytes are not understood.
+    driven = _wire(_Far(b"answer"))
+    driven.talk(None, 0)
+    driven.read(95000)
+    _request(driven, 100000)
+    driven.read(300000)
+    assert driven.counts["lost_while_driving"] > 3
+
+
+def test_a_port_is_given_a_reply_when_it_begins():
+    far = _Far(b"answer")
+    wire = _wire(far, observe_drive=False, by_start=True)
+    # Heard whole at 10000: it began before.
+    wire.write(_REQUEST, 10000 - span_us(_9600, 8))
+    begins_us = 10000 + 2000
+    assert wire.next_us(10000) in (10001, begins_us)
+    assert wire.read(begins_us - 1) == b"" and wire.read(begins_us) == b"answer"
+    assert wire.next_us(begins_us) is None or wire.next_us(begins_us) > begins_us
+    assert wire.read(100000) == b"" and _nothing_lost(wire)
+
+
+def test_a_master_without_parity_is_heard_in_the_meters_own():
+    far = _Far(b"answer", settings=_2400E)
+    wire = Wire(observe_drive=False)
+    wire.attach(far)
+    for settings, expected in (((2400, 8, ANY, 1), b"answer"), ((2400, 8, None, 1), b""), ((9600, 8, ANY, 1), b"")):
+        wire.set(settings)
+        at_us = wire.sent_us() + 1000000
+        wire.write(_REQUEST, at_us)
+        found = wire.read(at_us + 900000)
+        assert (found == expected) if expected else b"answer" not in found

@@ -11,7 +11,7 @@ from firmware.meters.equip import PROTOCOLS
 def _simulate(arguments):
     from metergate import simulate
 
-    simulate.main(arguments.file)
+    return simulate.main(arguments)
 
 
 def _demo(arguments):
@@ -74,8 +74,12 @@ def _parser():
     command.set_defaults(run=_demo)
     command = commands.add_parser("try", help="the gateway's console on this terminal, with simulated meters")
     command.set_defaults(run=_try)
-    command = commands.add_parser("simulate", help="a line of simulated meters on a pseudo terminal")
-    command.add_argument("file", help="line file (JSON): settings and meters")
+    command = commands.add_parser("simulate", help="a line of simulated meters on a pseudo terminal or a serial port")
+    command.add_argument("file", nargs="?", metavar="FILE", help="line file (JSON): settings and meters")
+    command.add_argument("--port", metavar="PORT", help="a serial port in place of a pseudo terminal, such as /dev/ttyUSB0")
+    command.add_argument("--example", action="store_true", help="print a line file to begin with")
+    command.add_argument("--keys", action="store_true", help="print what a line file may hold")
+    command.add_argument("--faults", action="store_true", help="print the faults that meters and lines may have")
     command.set_defaults(run=_simulate)
     command = commands.add_parser("soak", help="simulated days of the firmware in virtual time, with faults")
     command.add_argument("--days", type=float, default=60, help="how many (default: 60)")

@@ -1,4 +1,4 @@
-"""A simulated wire in real time: behind a pseudo terminal, every byte handed over when it has ended.
+"""A simulated wire in real time: behind a pseudo terminal, every byte handed over when it has ended; or a serial port.
 
 A thread of its own waits for the wire's next moment, the last bit of it spinning. Without a fifo the bytes that the
 gateway writes begin when they arrive here, and the transceiver switches by itself. With one the gateway tells when
@@ -7,15 +7,16 @@ switch of processes changes nothing: the wire gets the true times, and holds bac
 """
 
 import ctypes
+import errno
 import os
-import pty
 import select
 import sys
 import tempfile
 import threading
 import time
-import tty
 from pathlib import Path
+
+from metergate.portwire import Port, Terminal, open_pty
 
 # The rest of a wait that is spun for: what a sleeping thread's start may be late by, mostly.
 _SPIN_US = 40
@@ -35,26 +36,23 @@ def now_us():
     return time.monotonic_ns() // 1000
 
 
-def _open_pty():
-    master, slave = pty.openpty()
-    tty.setraw(slave)
-    os.set_blocking(master, False)
-    # The slave stays open here: a gateway that is killed must not hang up the line.
-    return master, slave
-
-
 class Station:
-    """What answers by itself behind a terminal of its own, as one of the wire's slaves: `terminal` is its end."""
+    """What answers by itself behind a terminal of its own, as one of the wire's slaves: `terminal` is its end.
 
-    def __init__(self, settings):
+    takes(bytes since the last silence): whether it is handed them; by default everything, as soon as it was heard."""
+
+    def __init__(self, settings, takes=None):
         self.settings = settings
-        self.master, self._slave = _open_pty()
+        self._takes = takes
+        self.master, self._slave = open_pty()
         self.terminal = os.ttyname(self._slave)
         self._heard = (None, 0)
 
     def hear(self, data, first_us, _end_us):
         """Hand over what is new; its answer comes by the terminal."""
         known = self._heard[1] if self._heard[0] == first_us else 0
+        if self._takes and not self._takes(data):
+            return
         os.write(self.master, data[known:])
         self._heard = (first_us, len(data))
 
@@ -66,15 +64,19 @@ class Station:
 class PtyWire:
     """PtyWire(wire, drive): drive True makes a fifo for what the gateway tells, and the wire must observe_drive.
 
-    terminal, fifo: paths for the gateway's sim.json. n_dropped: bytes nobody took from the terminal."""
+    port: a serial port's name in place of a pseudo terminal; the wire must be by_start, and its settings are the port's.
+    settings_at(baud): the settings that a master has which sets the terminal to a baud rate, None: has set none; without it
+    they stay the wire's. terminal, fifo: paths for the gateway's sim.json. n_dropped: bytes nobody took from the terminal."""
 
-    def __init__(self, wire, drive=False, stations=()):
+    def __init__(self, wire, drive=False, stations=(), port=None, settings_at=None):
         self.wire = wire
         self.n_dropped = 0
         self.error = None
         self._stations = list(stations)
-        self._master, self._slave = _open_pty()
-        self.terminal = os.ttyname(self._slave)
+        self._settings_at = settings_at
+        self._end = Port(port, wire.settings) if port else Terminal(wire.settings[0])
+        self._master = self._end.handle
+        self.terminal = self._end.name
         self.fifo = None
         self._told = None
         if drive:
@@ -102,7 +104,8 @@ class PtyWire:
         os.write(self._waker, b"\0")
         if self._thread.ident:
             self._thread.join()
-        for handle in (self._master, self._slave, self._wake, self._waker):
+        self._end.close()
+        for handle in (self._wake, self._waker):
             os.close(handle)
         if self._told is not None:
             os.close(self._told)
@@ -128,11 +131,14 @@ class PtyWire:
                         self._hear_gateway()
                     elif inputs[handle]:
                         self.wire.send(inputs[handle], os.read(handle, 4096), now_us())
+        except OSError as error:
+            self.error = RuntimeError(f"{self.terminal}: {error.strerror}")
         except Exception as error:  # told by close(): a thread has nobody else to tell
             self.error = error
 
     def _give(self, data):
         if data:
+            self._end.gave(now_us())
             try:
                 os.write(self._master, data)
             except BlockingIOError:
@@ -152,13 +158,21 @@ class PtyWire:
 
     def _hear_gateway(self):
         if self._told is None:
-            self.wire.write(os.read(self._master, 4096), now_us())
+            self._hear_terminal()
             return
         self._text += os.read(self._told, 4096)
         *lines, self._text = self._text.split(b"\n")
         for line in lines:
             what, at, *more = line.split()
             self._apply(what, _whole(int(at)), more)
+
+    def _hear_terminal(self):
+        data = os.read(self._master, 4096)
+        if not data:
+            raise OSError(errno.EIO, "it is gone")
+        if self._settings_at:
+            self.wire.set(self._settings_at(self._end.baud()))
+        self.wire.write(data, self._end.begun_us(data, self.wire, now_us()))
 
     def _apply(self, what, at_us, more):
         if what == b"w":

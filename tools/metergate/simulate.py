@@ -1,60 +1,59 @@
-"""A simulated RS-485 line in real time: meters on a wire with true timing, behind a pseudo terminal.
+"""A simulated RS-485 line in real time: meters on a wire with true timing, behind a pseudo terminal or a serial port.
 
-The line file is JSON:
-    {"settings": "9600 8N1",
-     "meters": [{"unit": 1, "profile": "sdm630", "power_kw": 240.0, "energy_kwh": 1234.5},
-                {"protocol": "dlt645", "number": "000000000161", "profile": "dlt645_3p", "power_kw": 60.0, "energy_kwh": 0,
-                 "settings": "2400 8E1"}, ..]}
-A meter: "protocol" modbus (the default), dlt645, dlt645-1997 or cjt188, with "unit" or "number", and one of the firmware's
-profiles; "power_kw" swings by a fifth, and "energy_kwh" is where its register begins (a heat meter counts its kWh in its own
-unit, and a m3 for every 23.26 of them; a water or gas meter that alone). And optionally:
-    "settings"       its own, if they are not the line's. The gateway's settings are known only where driver-enable is
-                     observed, see below: else the line takes them for its own, and such a meter understands nothing
-    "served_by"      "pymodbus" (its RTU server, a counterpart that is not ours) or "exact" (answers after turnaround_us,
-                     with registers that are an exact function of time); others than Modbus meters are always exact
-    "turnaround_us", "faults"   of exact meters, as tests/sim/answering.py has them
-    "variant"        of exact meters: what meter() of tests/sim/slave.py, slave645.py or slave188.py takes more, such as
-                     {"units_first": true} or {"serial_number": "000000000162"}
-For the whole line, optionally:
-    "served_by"      of Modbus meters that say nothing else; default "pymodbus"
-    "turnaround_us"  of exact meters, from the request's last byte to the reply's first; default 2000
-    "noise", "echo", "seed"   as tests/sim/wire.py has them
-    "drive"          true: driver-enable is observed; the second line printed is the fifo for the gateway's sim.json
-                     (tests/sim/ports/machine.py), which also tells its settings. Default false: the transceiver switches
-                     by itself
-    "report"         a file that gets {"wire": counts, "meters": {unit or number: counts}} about once a second and at the end
-    "told"           a file with a line `AT_US UNIT REGISTER HEX` for each reply an exact meter gave: its unit or number;
-                     the first register, the data identifier, or 36895 (901F), in decimal; and what stood there
+tools/metergate/linefile.py says what a line file may hold.
 """
 
 import asyncio
+import calendar
 import contextlib
 import json
+import logging
 import os
 import signal
+import time
 from pathlib import Path
 
 from pymodbus.constants import ExcCodes
 from pymodbus.server import ModbusSerialServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
-from firmware.forms import parse_settings
+from firmware.errors import ConfigError
 from firmware.meters.profiles import profile_of
+from firmware.texts import settings_text
+from metergate import linefile, simfaults
 from metergate.ptywire import HOLD_US, PtyWire, Station, now_us
-from tests.sim.load import Load
-from tests.sim.meters import slave_of
-from tests.sim.slave import Registers
+from metergate.simmeter import exact_meter, load_of, span_us, text_of
+from tests.sim.chars import ANY
+from tests.sim.slave import Registers, framed
 from tests.sim.wire import Wire
 
+_BY_TERMINAL = (
+    "\na pseudo terminal keeps a baud rate and no parity: say the meter's baud rate and no parity, and it hears you in its own"
+)
 
-def _load(section):
-    """(W, Wh) of a meter's section."""
-    return round(section["power_kw"] * 1000), round(section["energy_kwh"] * 1000)
+EXAMPLE = """{
+ "settings": "9600 8N1",
+ "served_by": "exact",
+ "turnaround_us": 20000,
+ "meters": [
+  {"unit": 1, "profile": "sdm630", "load": "factory", "power_kw": 60, "energy_kwh": 81234.5},
+  {"unit": 2, "profile": "sdm120", "settings": "2400 8N1", "load": "house", "power_kw": 0.6, "solar_kw": 5},
+  {"unit": 3, "profile": "dtsu666", "power_kw": 12, "faults": {"silent": 20000, "garbage": 1000, "reversed_ct": 2}},
+  {"protocol": "dlt645", "number": "202511220161", "profile": "dlt645_3p", "settings": "2400 8E1", "load": "shop",
+   "power_kw": 20, "energy_kwh": 5000, "variant": {"password": "02123456"}, "faults": {"clock_offset": -90}},
+  {"protocol": "cjt188", "number": "01501700000907", "profile": "water", "settings": "2400 8E1", "load": "water",
+   "flow_m3_h": 0.4, "volume_m3": 812.5, "faults": {"late": [10000, 900000]}}
+ ],
+ "noise": {"idle": 50, "inside": 20},
+ "seed": 7,
+ "clock": "now"
+}"""
 
 
-def served_meter(section):
+def served_meter(section, begin_us=None, clock_s=None, seed=1):
     """The meter of a line file as pymodbus serves it: the same registers as an exact one, and no others."""
-    registers = Registers(profile_of(section["profile"]), Load(*_load(section), now_us()))
+    load = load_of(section, now_us() if begin_us is None else begin_us, clock_s, seed)
+    registers = Registers(profile_of(section["profile"]), load)
 
     async def fill(function, start, address, count, found, _values):
         """Put the present values into the registers that are about to be read."""
@@ -73,50 +72,54 @@ def served_meter(section):
 
 class Line:
     """What a line file says, built: wire (tests.sim.wire.Wire), front (PtyWire), meters {unit or number: simulated meter}
-    that are exact, stations {settings: (Station, sections)} for pymodbus's servers.
+    that are exact, stations {settings: (Station, sections)} for pymodbus's servers. plan: the file's dict; ConfigError.
 
-    start(), then close(). told(at_us, unit or number, register, bytes) is called in the wire's thread."""
+    start(), then close(). told(at_us, unit or number, register, bytes) is called in the wire's thread. begin_us: when it
+    begins, by default now; clock_s: what the meters' clocks show then where the file says nothing."""
 
-    def __init__(self, plan, told=None):
-        self.settings = parse_settings(plan["settings"])
-        seed = plan.get("seed", 1)
-        drive = plan.get("drive", False)
-        noise, echo = plan.get("noise"), plan.get("echo", False)
-        self.wire = Wire(seed, echo, noise, observe_drive=drive, hold_us=HOLD_US if drive else 0)
+    def __init__(self, plan, told=None, clock_s=None, begin_us=None):
+        self.plan = plan = linefile.checked(plan)
+        self.settings = plan["settings"]
+        self.begin_us = now_us() if begin_us is None else begin_us
+        self.clock_s = clock_s if plan["clock"] is None else plan["clock"]
+        drive, port, seed = plan["drive"], plan["port"], plan["seed"]
+        hold_us = HOLD_US if drive else 0
+        self.wire = Wire(seed, plan["echo"], plan["noise"], observe_drive=drive, hold_us=hold_us, by_start=bool(port))
         self.wire.set(self.settings)
+        if plan["shorted"]:
+            self.wire.talk(None, *span_us(self.begin_us, plan["shorted"]))
         self.meters = {}
         self.stations = {}
         for section in plan["meters"]:
-            if _is_exact(plan, section):
-                meter = self._exact(plan, section, told, seed)
-                self.meters[section.get("unit") or section["number"]] = meter
+            if section["exact"]:
+                meter = exact_meter(section, self.begin_us, self.clock_s, told, seed, self.wire)
+                self.meters[section["address"]] = meter
                 self.wire.attach(meter)
             else:
-                self._serve(plan, section)
+                self._serve(section)
         stations = [station for station, _ in self.stations.values()]
-        self.front = PtyWire(self.wire, drive, stations)
+        self.front = PtyWire(self.wire, drive, stations, port, None if drive or port else self.settings_at)
 
-    @staticmethod
-    def _exact(plan, section, told, seed):
-        section = {"settings": plan["settings"], **section}
-        return slave_of(
-            section,
-            *_load(section),
-            now_us(),
-            turnaround_us=section.get("turnaround_us", plan.get("turnaround_us", 2000)),
-            told=told,
-            faults=section.get("faults"),
-            seed=seed,
-            **section.get("variant", {}),
-        )
-
-    def _serve(self, plan, section):
+    def _serve(self, section):
         """A server hears one kind of settings; it has all the meters with these."""
-        settings = parse_settings(section.get("settings", plan["settings"]))
+        settings = section["settings"]
         if settings not in self.stations:
-            self.stations[settings] = (Station(settings), [])
+            # pymodbus's server keeps what was garbled, and does not understand what comes after the silence.
+            self.stations[settings] = (Station(settings, lambda data: framed(data[:-2]) == data), [])
             self.wire.attach(self.stations[settings][0])
         self.stations[settings][1].append(section)
+
+    def settings_at(self, baud=None):
+        """The settings of a master whose terminal is set to a baud rate; None: to nothing, which is the line's.
+
+        A terminal has no parity: it is that of the meters with this baud rate; where they differ each takes it for its own."""
+        baud = baud or self.settings[0]
+        found = [section["settings"] for section in self.plan["meters"] if section["settings"][0] == baud]
+        if not found:
+            return self.settings if baud == self.settings[0] else (baud, 8, None, 1)
+        if all(settings[:3] == found[0][:3] for settings in found):
+            return found[0]
+        return (baud, found[0][1], ANY, found[0][3])
 
     def uart(self, pin):
         """What the gateway's sim.json says of its UART; pin: its driver-enable pin."""
@@ -128,6 +131,21 @@ class Line:
         """The counts so far."""
         return {"wire": self.wire.counts, "meters": {str(unit): slave.counts for unit, slave in self.meters.items()}}
 
+    def text(self):
+        """What a person should know of it."""
+        plan = self.plan
+        where = " on a serial port" if plan["port"] else _BY_TERMINAL if not plan["drive"] else ", driver-enable observed"
+        rows = [f"{settings_text(self.settings)}, seed {plan['seed']}{where}"]
+        rows += [text_of(section, settings_text(section["settings"])) for section in plan["meters"]]
+        faults = [name for name in simfaults.OF_LINE if plan[name]]
+        if faults:
+            rows.append("the line's faults: " + ", ".join(faults))
+        return "\n".join([*rows, "Ctrl-C ends it"])
+
+    def servers(self):
+        """pymodbus's servers, one for each kind of settings."""
+        return [_server(self, *found) for found in self.stations.items()]
+
     def start(self):
         self.front.start()
         return self
@@ -136,17 +154,12 @@ class Line:
         self.front.close()
 
 
-def _is_exact(plan, section):
-    if section.get("protocol", "modbus") != "modbus":
-        return True
-    return section.get("served_by", plan.get("served_by", "pymodbus")) == "exact"
-
-
-def _server(settings, station, sections):
+def _server(line, settings, found):
     """pymodbus's server at the far end of a station's terminal."""
+    station, sections = found
     units = {section["unit"] for section in sections}
     return ModbusSerialServer(
-        [served_meter(section) for section in sections],
+        [served_meter(section, line.begin_us, line.clock_s, line.plan["seed"]) for section in sections],
         port=station.terminal,
         # The wire has the parity: a pseudo terminal has none, and refuses to be set to one.
         baudrate=settings[0],
@@ -156,42 +169,68 @@ def _server(settings, station, sections):
 
 
 async def serve(plan):
-    """Serve a line file's meters until SIGTERM or Ctrl-C; prints the gateway's end once it stands."""
+    """Serve a line file's meters until SIGTERM or Ctrl-C; prints the gateway's end once it stands, then the meters."""
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    told = open(plan["told"], "a", buffering=1) if "told" in plan else None
-    say = lambda at_us, address, register, data: told.write(f"{at_us} {address} {register} {data.hex()}\n")  # noqa: E731
-    line = Line(plan, say if told else None)
-    servers = [
-        asyncio.create_task(_server(settings, station, sections).serve_forever())
-        for settings, (station, sections) in line.stations.items()
-    ]
-    line.start()
-    print(line.front.terminal, flush=True)
-    if line.front.fifo:
-        print(line.front.fifo, flush=True)
-    while not ended.is_set() and not line.front.error:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(ended.wait(), 1)
-        if "report" in plan:
-            _put(Path(plan["report"]), line.report())
+    # A garbled request that comes through as one to a unit that is not there would be told with a traceback.
+    logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
+    with contextlib.ExitStack() as stack:
+        line = Line(plan, _teller(plan, stack), calendar.timegm(time.localtime()))
+        stack.callback(line.close)
+        servers = [asyncio.create_task(server.serve_forever()) for server in line.servers()]
+        line.start()
+        print(line.front.terminal, flush=True)
+        if line.front.fifo:
+            print(line.front.fifo, flush=True)
+        print(line.text(), flush=True)
+        while not ended.is_set() and not line.front.error:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(ended.wait(), 1)
+            if "report" in plan:
+                _put(Path(plan["report"]), line.report())
+            for server in servers:
+                if server.done():
+                    server.result()
         for server in servers:
-            if server.done():
-                server.result()
-    for server in servers:
-        server.cancel()
-    line.close()
+            server.cancel()
+
+
+def _teller(plan, stack):
+    """told() of the file that the plan names, or None."""
+    linefile.checked(plan)
+    if "told" not in plan:
+        return None
+    file = stack.enter_context(_opened("told", plan["told"]))
+    return lambda at_us, address, register, data: file.write(f"{at_us} {address} {register} {data.hex()}\n")
+
+
+def _opened(key, path):
+    try:
+        return open(path, "a", buffering=1)
+    except OSError as error:
+        raise ConfigError(key, f"{path} cannot be written: {error.strerror}") from None
 
 
 def _put(path, report):
     part = path.with_suffix(".part")
-    part.write_text(json.dumps(report))
-    os.replace(part, path)
+    try:
+        part.write_text(json.dumps(report))
+        os.replace(part, path)
+    except OSError as error:
+        raise ConfigError("report", f"{path} cannot be written: {error.strerror}") from None
 
 
-def main(path):
-    """Read a line file and serve it until ended."""
-    with open(path) as file:
-        plan = json.load(file)
+def main(arguments):
+    """Print what was asked for, or read a line file and serve it until ended."""
+    asked = {"faults": simfaults.text, "example": lambda: EXAMPLE, "keys": lambda: linefile.__doc__.strip()}
+    shown = [text() for name, text in asked.items() if getattr(arguments, name)]
+    if shown:
+        print("\n\n".join(shown))
+        return
+    if arguments.file is None:
+        raise ConfigError("FILE", "is missing; `metergate simulate --example` prints one")
+    plan = linefile.load(arguments.file)
+    if arguments.port and isinstance(plan, dict):
+        plan["port"] = arguments.port
     asyncio.run(serve(plan))
