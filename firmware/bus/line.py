@@ -272,8 +272,8 @@ class Line:
             if self.watch is not None:
                 self.watch.append((begun_us, "sent", bytes(memoryview(request)[:n])))
             if not self._drive:
-                # Nothing is to be switched in time; what is heard meanwhile waits in the port.
-                await asyncio.sleep_ms(wire_ms)
+                # Nothing is to be switched in time; but a sleep ends at a tick, when a quick meter's reply is long over.
+                await asyncio.sleep_ms(max(0, wire_ms - _SPIN_MS))
             elif wire_ms > _RELEASE_MS:
                 await asyncio.sleep_ms(wire_ms - _RELEASE_MS)
             while self in Line._sending or Line._sending and Line._sending[0]._rest_us() < _RELEASE_MS * 1000:

@@ -10,10 +10,8 @@ import os
 from micropython import const
 
 from firmware.clock import civil_of_day, day_of_civil
-from firmware.console import views
-from firmware.errors import BadData, CommandError, MeterError, MeterRefused
+from firmware.errors import CommandError
 from firmware.protocols import record
-from firmware.protocols.payload import decimal_text
 
 # A clock set to another year is a slip of the finger.
 _FIRST_YEAR = const(2025)
@@ -27,11 +25,17 @@ _PROFILES = "profiles.json"
 async def _help(_, words, say):
     for name in sorted(COMMANDS):
         _, arguments, text, _ = COMMANDS[name]
-        await say("%-42s %s" % ((name + " " + arguments).strip(), text))
-    await say("Ctrl-C stops the gateway; on a board it gives MicroPython's own prompt, where Ctrl-D starts it again")
+        await say("%-46s %s" % ((name + " " + arguments).strip(), text))
+    await say("while a command runs, Enter or Ctrl-C ends it; on a PC Enter alone")
+    await say("else Ctrl-C stops the gateway; on a board it gives MicroPython's own prompt, where Ctrl-D starts it again")
+
+
+# Words for what there is, and what is done at a line, are loaded when they are typed: 25 KB of heap.
 
 
 async def _status(app, words, say):
+    from firmware.console import views
+
     for line in _safe_lines(app) if app.log is None else views.status_lines(app):
         await say(line)
 
@@ -42,74 +46,41 @@ def _safe_lines(app):
 
 
 async def _meters(app, words, say):
+    from firmware.console import views
+
     for line in views.meter_lines(app):
         await say(line)
 
 
+async def _lines(app, words, say):
+    from firmware.console import views
+
+    for line in views.line_lines(app):
+        await say(line)
+
+
 async def _read(app, words, say):
-    if not words:
-        raise CommandError("write: read METER, or read METER POINT ..; `meters` lists the meters")
-    for meter in app.meters:
-        if meter.name == words[0]:
-            break
-    else:
-        raise CommandError("no meter %s; `meters` lists them" % words[0])
-    try:
-        if words[1:]:
-            await _read_points(meter, words[1:], say)
-        else:
-            values, _ = await meter.read()
-            for point, value in zip(meter.points, values):
-                await say(views.values_text((point,), (value,)))
-    except MeterError as error:
-        await say(refusal(meter, error))
-        return
-    await say("%d ms; not stored: stored readings are taken at their slots" % meter.reply_ms)
+    from firmware.console.onsite import read
+
+    await read(app, words, say)
 
 
-async def _read_points(meter, names, say):
-    """Points of the meter's profile by name, and what it says of itself; `all` is all of them."""
-    # Imported here: the tables are needed by nobody else while the gateway runs.
-    from firmware import plan
-    from firmware.meters import equip, profiles
+async def _check(app, words, say):
+    from firmware.console.onsite import check
 
-    profile = equip.profile_for(meter.section, plan.own_profiles(_PROFILES), "meter")
-    known = [row[0] for row in profile.points]
-    names = known if names == ["all"] else names
-    for name in names:
-        if name not in known:
-            raise CommandError("no point %s; %s has all, %s" % (name, profile.name, ", ".join(known)))
-    rows = [row for row in profile.rows_of(names) if row[5] != profiles.ABOUT]
-    if rows:
-        values = await meter.read_others(rows, equip.blocks_of(meter.section, profile, rows))
-        for row, value in zip(rows, values):
-            await say(views.values_text(((row[0], row[3], row[4], row[5]),), (value,)))
-    for row in profile.rows_of(names):
-        if row[5] == profiles.ABOUT:
-            await say(await _about(meter, row, equip.blocks_of(meter.section, profile, (row,))[0]))
+    await check(app, words, say)
 
 
-async def _about(meter, row, block):
-    """What a meter says of itself; one that does not have it says so, and the others are read on."""
-    name, _, _, unit, decimals, _ = row
-    try:
-        text = await meter.read_text(block)
-        return ("%s %s %s" % (name, decimal_text(int(text), decimals) if decimals else text, unit)).rstrip()
-    except (BadData, MeterRefused) as error:
-        return "%s: %s" % (name, error.cause)
+async def _raw(app, words, say):
+    from firmware.console.raw import raw
+
+    await raw(app, words, say)
 
 
-def refusal(meter, error):
-    """What an exchange failed of, and what to look at, in one line."""
-    place = "meter %s (%s, %s, line %s)" % (meter.name, meter.place, meter.settings_text, meter.section.line)
-    if error.cause == "refused":
-        return "%s refused: code %02X. Does its profile fit this model?" % (place, error.code)
-    if error.cause == "bad data":
-        return "%s answers what is no value: %s. Does its profile fit this model?" % (place, error.args[0])
-    if error.cause == "bad frame":
-        heard = " ".join("%02X" % byte for byte in error.args[0][:40])
-        return "%s: heard no good frame, but %s. Wrong settings, two meters with one address, noise?" % (place, heard)
-    return "%s: heard nothing. Powered? A and B swapped? Right %s and settings?" % (place, meter.place.partition(" ")[0])
+async def _scan(app, words, say):
+    from firmware.console.scan import scan
+
+    await scan(app, words, say)
 
 
 async def _config(app, words, say):
@@ -141,6 +112,8 @@ async def _load(app, name, new_hash):
 
 
 async def _export(app, words, say):
+    from firmware.console import views
+
     zone = app.config.gateway.zone
     first_s, last_s = 0, app.now_s()
     if len(words) > 2:
@@ -197,19 +170,37 @@ COMMANDS = {
     "help": (_help, "", "this list", True),
     "clock": (_clock, "[DATE TIME]", "the local time and its source; set it where there is no time server", False),
     "status": (_status, "", "the gateway at a glance: time, log, network, uplinks, lines", True),
+    "lines": (_lines, "", "every line with its counts", False),
     "meters": (_meters, "", "every meter with its newest reading and its counts", False),
-    "read": (_read, "METER [POINT .. | all]", "read a meter now: its values, or any points of its profile", False),
+    "check": (_check, "METER", "whether a meter's values fit each other: transformers, ratio, voltages", False),
+    "raw": (
+        _raw,
+        "LINE [SETTINGS] HEX [fix] [confirmed]",
+        "send bytes and see what comes back",
+        False,
+    ),
+    "read": (
+        _read,
+        "METER [POINT .. | all]",
+        "read a meter now, and see what goes over its line",
+        False,
+    ),
+    "scan": (_scan, "LINE [PROTOCOL ..] [SETTINGS ..] [1..247]", "find the meters on a line, for the configuration", False),
     "config": (_config, "show | check FILE | load FILE", "show it; check a file; check a file and put it in force", True),
     "export": (_export, "[FROM [TO]]", "stored readings as CSV, times in UTC; dates are local days", False),
     "restart": (_restart, "", "write down what is in memory and start anew", True),
 }
 
 
-async def run_command(app, line, say, safe):
-    """Run one typed line. CommandError if there is no such command, or not in safe mode."""
+async def run_command(app, line, say, safe, on_site=False):
+    """Run one typed line. CommandError if there is no such command, or not in safe mode.
+
+    on_site: it was typed at the gateway itself; only then may it be confirmed to do what changes a meter."""
     words = line.split()
     if not words:
         return
+    if words[-1] == "confirmed" and not on_site:
+        raise CommandError("only who stands at the gateway's serial port may confirm")
     if words[0] not in COMMANDS:
         raise CommandError("no command %s; `help` lists them" % words[0])
     function, _, _, in_safe = COMMANDS[words[0]]

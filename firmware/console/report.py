@@ -1,18 +1,12 @@
 """The gateway's state as JSON: health, points and status."""
 
-import binascii
 import gc
-import hashlib
 
 from firmware import VERSION
 from firmware.bus import ledger
 from firmware.protocols import payload
-from firmware.protocols.payload import decimal_text, flag, obj, text
-
-
-def profile_hash(rows):
-    """8 hex digits of a profile's rows: tells two editions of a table apart."""
-    return str(binascii.hexlify(hashlib.sha256(repr(rows).encode()).digest()[:4]), "ascii")
+from firmware.protocols.payload import flag, obj, text
+from firmware.unload import unload
 
 
 class Report:
@@ -43,50 +37,42 @@ class Report:
 
     def points(self):
         """What each point is: some 150 bytes for each, and 200 for each meter."""
+        # Loaded for this alone: it is sent once a session or so.
+        from firmware.console.described import described
+
+        unload("firmware.console.described")
         # The state of now, since readings are taken while it is sent.
         state = self._state()
-        return payload.Streamed(lambda: self._points(state))
-
-    def _points(self, state):
-        app = self._app
-        config = app.config
-        yield '{%s,"zone":%s,"cfg":"%s","meters":[' % (
-            payload.head(config.gateway.id, app.ring.log),
-            text(config.gateway.zone.text),
-            config.hash,
-        )
-        comma = ""
-        for meter, (its_steps, serial) in zip(app.meters, state):
-            yield comma + _meter_head(meter, serial)
-            yield '"points":['
-            comma = ""
-            for row, step in zip(meter.rows, its_steps):
-                yield comma + _point(meter.section.protocol, row, step)
-                comma = ","
-            yield "]}"
-        yield "]}"
+        return payload.Streamed(lambda: described(self._app, state))
 
     def health(self):
         """The gateway's health: some 700 bytes, 100 for each data centre, and 150 for each line and meter."""
         app = self._app
         gc.collect()
+        # The state of now, since readings are taken while it is sent; its texts are made one by one.
+        heads = self._heads()
+        lines = [(line.name, ledger.kept(line.counts)) for line in app.lines]
+        meters = [(meter, ledger.kept(meter.counts), meter.timeout_ms, meter.clock, meter.findings) for meter in app.meters]
+        codes = [tuple(meter.codes.items()) if meter.codes else () for meter in app.meters]
+        end = '],"crashes":%s,"last_crash":%s}' % (_counts_text(app.supervisor.crashes), text(app.supervisor.last_crash))
+        return payload.Streamed(lambda: _health(heads, lines, meters, codes, end))
+
+    def _heads(self):
+        """What stands before the lists of lines and meters, in pieces for which there is a place."""
+        app = self._app
         free, used = (gc.mem_free(), gc.mem_alloc()) if hasattr(gc, "mem_free") else (0, 0)
-        # The state of now, in pieces: readings are taken while it is sent.
-        parts = [
-            '{"v":%d,"gw":%s,"t":%d,"uptime_s":%d,'
-            % (payload.VERSION, text(app.config.gateway.id), app.now_s(), app.supervisor.uptime_s),
-            '"memory":%s,"ring":%s,' % (obj(("free", str(free)), ("used", str(used))), self._ring(app.ring)),
-            '"time":%s,' % obj(("source", text(app.time.source)), ("age_s", str(self._time_age_s()))),
-            '"network":%s,"uplinks":[' % obj(("up", flag(app.link.is_up)), ("losses", str(app.link.n_losses))),
+        heads = [
+            '{"v":%d,"gw":%s,"t":%d' % (payload.VERSION, text(app.config.gateway.id), app.now_s()),
+            ',"uptime_s":%d,"memory":{"free":%d,"used":%d},"ring":' % (app.supervisor.uptime_s, free, used),
+            self._ring(app.ring),
+            ',"time":{"source":%s,"age_s":%s}' % (text(app.time.source), self._time_age_s()),
+            ',"network":{"up":%s,"losses":%d},"uplinks":[' % (flag(app.link.is_up), app.link.n_losses),
         ]
         comma = ""
         for centre in app.centres:
-            parts.append(comma + _centre(centre))
+            heads.append(comma + _centre(centre))
             comma = ","
-        lines = [(line, ledger.kept(line.counts)) for line in app.lines]
-        meters = [(meter.name, ledger.kept(meter.counts), _known(meter)) for meter in app.meters]
-        end = '],"crashes":%s,"last_crash":%s}' % (_counts_text(app.supervisor.crashes), text(app.supervisor.last_crash))
-        return payload.Streamed(lambda: _health(parts, lines, meters, end))
+        return heads
 
     def _time_age_s(self):
         return self._app.now_s() - self._app.time.set_s if self._app.time.set_s else "null"
@@ -105,19 +91,20 @@ class Report:
         )
 
 
-def _health(parts, lines, meters, end):
+def _health(heads, lines, meters, codes, end):
     """Health's texts, one after another."""
-    for part in parts:
-        yield part
+    for head in heads:
+        yield head
     comma = '],"lines":['
-    for line, counts in lines:
-        yield comma + obj(("name", text(line.name)), *_ledger(counts))
+    for name, counts in lines:
+        yield comma + obj(("name", text(name)), *_ledger(counts))
         comma = ","
-    comma = '],"meters":['
-    for name, counts, known in meters:
-        yield comma + obj(("m", text(name)), *(_ledger(counts) + known))
+    # No line, no meter: the list of lines is opened all the same.
+    comma = '],"meters":[' if lines else '],"lines":[],"meters":['
+    for known, refused in zip(meters, codes):
+        yield comma + obj(("m", text(known[0].name)), *(_ledger(known[1]) + _known(*known[2:]) + _refused(refused)))
         comma = ","
-    yield end
+    yield end if meters else comma + end
 
 
 def _ledger(counts):
@@ -130,55 +117,21 @@ def _ledger(counts):
     return found
 
 
-def _known(meter):
+def _known(timeout_ms, clock, findings):
     """What else is known of a meter, as members."""
-    found = [("timeout_ms", str(meter.timeout_ms))]
-    if meter.clock:
-        drift_s, minute, state = meter.clock
+    found = [("timeout_ms", str(timeout_ms))]
+    if clock:
+        drift_s, minute, state = clock
         shown = ("drift_s", "null" if drift_s is None else str(drift_s)), ("t", str(60 * minute)), ("state", text(state))
         found.append(("clock", obj(*shown)))
-    if meter.findings:
-        found.append(("implausible", "[%s]" % ",".join([text(code) for code in meter.findings])))
-    if meter.codes:
-        found.append(("refused", "{%s}" % ",".join(['"%02X":%d' % (code, meter.codes[code]) for code in sorted(meter.codes)])))
+    if findings:
+        found.append(("implausible", "[%s]" % ",".join([text(code) for code in findings])))
     return found
 
 
-def _meter_head(meter, serial):
-    """A meter's members before its points, and the brace before them."""
-    section = meter.section
-    members = obj(
-        ("m", text(meter.name)),
-        ("line", text(section.line)),
-        ("protocol", text(section.protocol)),
-        ("number", text(section.number)) if section.number else ("unit", str(section.unit)),
-        ("serial_number", text(serial or None)),
-        ("profile", text(section.profile)),
-        ("profile_hash", text(profile_hash(meter.rows))),
-        ("model", text(meter.model)),
-        ("every_s", str(section.every_s)),
-    )
-    return members[:-1] + ","
-
-
-def register_text(protocol, register):
-    """How a row's register is said: a Modbus register, a data identifier; CJ/T 188 has a field's name there."""
-    if protocol == "cjt188":
-        return register
-    return ("%08X" if protocol == "dlt645" else "%04X") % register
-
-
-def _point(protocol, row, step):
-    name, register, form, unit, decimals, klass = row
-    return obj(
-        ("name", text(name)),
-        ("unit", text(unit)),
-        ("decimals", str(decimals)),
-        ("resolution", text(decimal_text(step, decimals))),
-        ("register", text(register_text(protocol, register))),
-        ("form", text(form)),
-        ("class", text(klass)),
-    )
+def _refused(codes):
+    """[(code, how often), ..] as a member, if there are any."""
+    return [("refused", "{%s}" % ",".join(['"%02X":%d' % pair for pair in sorted(codes)]))] if codes else []
 
 
 def _centre(centre):

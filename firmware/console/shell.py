@@ -1,8 +1,12 @@
-"""The line editor on the serial port: echo, backspace, one command at a time. Measuring goes on meanwhile."""
+"""The line editor on the serial port: echo, backspace, one command at a time. Measuring goes on meanwhile.
+
+While a command runs, Ctrl-C is a key like others and ends only the command; else it is MicroPython's, for mpremote.
+"""
 
 import asyncio
 import sys
 
+import micropython
 from micropython import const
 
 from firmware.errors import CommandError, ConfigError, MetergateError
@@ -11,8 +15,33 @@ from firmware.unload import START_ONLY, unload
 _PROMPT = "> "
 _MOST_CHARS = const(200)
 _BACKSPACE = "\x08\x7f"
+_CTRL_C = const(3)
+# Of quick commands nobody wants an end: what is typed so soon is the next one's.
+_QUICK_MS = const(300)
+# Who has ended a command has often pressed Ctrl-C twice.
+_AGAIN_MS = const(500)
 # What only commands need, `config check` included.
-_ONLY_TYPED = ("firmware.console.commands", "firmware.console.views") + START_ONLY
+_ONLY_TYPED = (
+    "firmware.console.commands",
+    "firmware.console.views",
+    "firmware.console.onsite",
+    "firmware.console.words",
+    "firmware.console.raw",
+    "firmware.console.scan",
+    "firmware.meters.scan",
+    "firmware.meters.finds",
+    "firmware.meters.apart",
+    "firmware.meters.scan_modbus",
+    "firmware.meters.scan_dlt645",
+    "firmware.meters.scan_cjt188",
+    "firmware.meters.guess",
+    "firmware.meters.examine",
+    "firmware.meters.plausible",
+    "firmware.meters.moved",
+    "firmware.protocols.hearing",
+    "firmware.protocols.typed",
+    "firmware.bus.watch",
+)
 
 
 def words_of(error):
@@ -32,49 +61,102 @@ class Shell:
         self._echo = echo
         self._safe = safe
         self._line = ""
+        # The key before: a terminal may send both ends of a line.
+        self._last = ""
+        self._is_stopped = False
+        # On a PC it is the terminal's driver that makes Ctrl-C a signal.
+        self._kbd_intr = getattr(micropython, "kbd_intr", None) if echo else None
 
     async def run_shell(self):
         """Read standard input for ever; after its end (a PC without a terminal) there is nothing to do."""
         stream = asyncio.StreamReader(sys.stdin.buffer)
         sys.stdout.write(_PROMPT)
         while True:
-            char = await stream.read(1)
+            char = await self._key(stream)
             if not char:
                 return
+            line = self._take(char)
+            if line is not None:
+                await self._run(line, stream)
+                sys.stdout.write(_PROMPT)
+
+    async def _key(self, stream):
+        """The next key as text, "" at the end of the input. The second end of a line, and what is no ASCII, is none."""
+        while True:
+            char = await stream.read(1)
+            if not char:
+                return ""
             # Bytes beyond ASCII are noise on a serial line.
             if char[0] < 128:
-                await self._take(chr(char[0]))
+                last, self._last = self._last, chr(char[0])
+                if not (self._last == "\n" and last == "\r"):
+                    return self._last
 
-    async def _take(self, char):
+    def _take(self, char):
+        """Put a key into the line; the line if that was its end, else None."""
         if char in "\r\n":
-            if self._echo:
-                sys.stdout.write("\r\n")
+            self._write("\r\n")
             line, self._line = self._line, ""
-            await self._run(line)
-            sys.stdout.write(_PROMPT)
-        elif char in _BACKSPACE:
+            return line
+        if char in _BACKSPACE:
             if self._line:
                 self._line = self._line[:-1]
-                if self._echo:
-                    sys.stdout.write("\x08 \x08")
+                self._write("\x08 \x08")
         elif char >= " " and len(self._line) < _MOST_CHARS:
             self._line += char
-            if self._echo:
-                sys.stdout.write(char)
+            self._write(char)
 
-    async def _run(self, line):
+    def _write(self, text):
+        if self._echo:
+            sys.stdout.write(text)
+
+    # -- a command -----------------------------------------------------------------------------------------------
+
+    async def _run(self, line, stream):
+        """Run a command as a task of its own, which keys may end."""
         if not line.strip():
             return
+        self._is_stopped = False
+        task = asyncio.create_task(self._command(line))
+        keys = asyncio.create_task(self._stop_by_key(stream, task))
+        if self._kbd_intr:
+            self._kbd_intr(-1)
+        try:
+            await task
+        except asyncio.CancelledError:
+            if not self._is_stopped:
+                raise
+            await self._say("stopped")
+            await asyncio.sleep_ms(_AGAIN_MS)
+        finally:
+            keys.cancel()
+            if self._kbd_intr:
+                self._kbd_intr(_CTRL_C)
+            unload(*_ONLY_TYPED)
+            unload(*START_ONLY)
+
+    async def _stop_by_key(self, stream, task):
+        """End the task at Ctrl-C or Enter; other keys are dropped."""
+        await asyncio.sleep_ms(_QUICK_MS)
+        while True:
+            char = await self._key(stream)
+            if not char:
+                return
+            if char in "\x03\r\n":
+                self._is_stopped = True
+                task.cancel()
+                return
+
+    async def _command(self, line):
         try:
             # The commands take 10 KB of a board's heap: they are there only while somebody types them.
             from firmware.console.commands import run_command
 
-            await run_command(self._app, line, self._say, self._safe)
+            await run_command(self._app, line, self._say, self._safe, True)
         except MetergateError as error:
             await self._say(words_of(error))
         except MemoryError:
             await self._say("not enough memory for that now; measuring goes on")
-        unload(*_ONLY_TYPED)
 
     async def _say(self, line):
         sys.stdout.write(line + "\n")

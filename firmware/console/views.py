@@ -1,6 +1,7 @@
 """The gateway's state in words, one text line after another, for whoever types at the console."""
 
 from firmware import VERSION
+from firmware.bus import ledger
 from firmware.clock import utc_text
 from firmware.errors import RecordError
 from firmware.protocols import record
@@ -33,16 +34,32 @@ def status_lines(app):
             last = ", the last" if cause == centre.last_failure else ""
             yield "          failed %d times: %s%s" % (centre.failures[cause], cause, last)
     for line in app.lines:
-        yield "line      %s: %s" % (line.name, ", ".join("%s %d" % (n, line.counts[n]) for n in sorted(line.counts)))
+        yield "line      %s: %s" % (line.name, counts_text(line.counts) or "nothing asked yet")
     for name in sorted(app.supervisor.crashes):
         yield "crashed   %s: %d times" % (name, app.supervisor.crashes[name])
     if app.supervisor.last_crash:
         yield "          %s" % app.supervisor.last_crash
 
 
+def line_lines(app):
+    """Each line with its ledger."""
+    for line in app.lines:
+        n = len([meter for meter in app.meters if meter.line is line])
+        yield "%-12s %d meters; %s" % (line.name, n, counts_text(line.counts) or "nothing asked yet")
+        known = reply_text(app, line.counts)
+        if line.pause.is_raised:
+            known.append("pauses %d ms when it turns to another meter" % line.pause.ms)
+        if line.n_echoes:
+            known.append("its transceiver echoes")
+        if line.turn.locked():
+            known.append("in use just now")
+        if known:
+            yield "             " + "; ".join(known)
+
+
 def meter_lines(app):
-    """One line per meter with its newest reading."""
-    for meter in app.meters:
+    """Each meter with its ledger and its newest reading."""
+    for index, meter in enumerate(app.meters):
         section = meter.section
         place = "%s/%s %s %s every %d s" % (
             section.line,
@@ -51,7 +68,10 @@ def meter_lines(app):
             meter.settings_text,
             section.every_s,
         )
-        yield "%-12s %s; %s" % (meter.name, place, ", ".join("%s %d" % (n, meter.counts[n]) for n in sorted(meter.counts)))
+        yield "%-12s %s; %s" % (meter.name, place, counts_text(meter.counts) or "not asked yet")
+        known = reply_text(app, meter.counts) + _known(app, index, meter)
+        if known:
+            yield "             " + "; ".join(known)
         found = app.log.latest.get(meter.name)
         if found:
             yield "             %s  %s" % (
@@ -60,6 +80,52 @@ def meter_lines(app):
             )
         else:
             yield "             no reading yet"
+
+
+def counts_text(counts):
+    """'requests 12, replies 10, no reply 2': what a ledger has counted."""
+    return ", ".join(["%s %d" % (name.replace("_", " "), n) for name, n in ledger.counted(counts)])
+
+
+def reply_text(app, counts):
+    """['replies begin after 21 to 34 ms, 25 in the mean', 'last good ..'] of a ledger; [] before the first."""
+    times = ledger.reply_ms(counts)
+    if not times:
+        return []
+    least_ms, mean_ms, most_ms = times
+    last_s = counts[ledger.LAST_GOOD_S]
+    return [
+        "replies begin after %d to %d ms, %d in the mean" % (least_ms, most_ms, mean_ms),
+        "last good " + app.config.gateway.zone.local_text(last_s),
+    ]
+
+
+def _known(app, index, meter):
+    """What else is known of a meter, texts."""
+    found = []
+    if meter.timeout_ms != meter.section.timeout_ms:
+        found.append("waited for %d ms at first" % meter.timeout_ms)
+    if meter.codes:
+        found.append("refused with " + ", ".join(["%02X %d times" % (code, meter.codes[code]) for code in sorted(meter.codes)]))
+    if meter.clock:
+        found.append(_clock_text(meter.clock))
+    if meter.findings:
+        found.append("does not fit: " + ", ".join(meter.findings))
+    if meter.allowance:
+        found.append("asked %d times of %d today" % (meter.counts[ledger.ASKED], meter.allowance))
+    for poll in app.polls:
+        if poll.line is meter.line and poll.silence.is_silent(index):
+            found.append("silent: asked again in %s" % _span(poll.silence.rest_s(index, app.now_s())))
+    return found
+
+
+def _clock_text(clock):
+    """'clock 3 s ahead' of Meter.clock."""
+    drift_s, _, fault = clock
+    if drift_s is None:
+        return "no clock"
+    text = "clock %d s %s" % (abs(drift_s), "behind" if drift_s < 0 else "ahead") if drift_s else "clock right"
+    return text + (", it stands still" if fault == "stopped" else "")
 
 
 def export_lines(app, first_s, last_s):

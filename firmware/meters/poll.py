@@ -57,11 +57,12 @@ class Poll:
         self.due = {}
         self._errands = errands
         self._n_turns = 0
-        self._stepped = set()
+        # Bits by index: the clock was set since their slot before; not read since the start.
+        self._stepped = 0
         # Readings since an errand is waiting.
         self._n_put_off = 0
         self._meters = meters
-        self._fresh = {index for index, _ in meters}
+        self._fresh = self._all()
         # Index: reading that is begun.
         self._open = {}
         self._day = None
@@ -88,7 +89,10 @@ class Poll:
 
     def clock_stepped(self):
         """Slots that are now found to have passed were stepped over, not missed for want of time."""
-        self._stepped = {index for index, _ in self._meters}
+        self._stepped = self._all()
+
+    def _all(self):
+        return sum([1 << index for index, _ in self._meters])
 
     async def run_poll(self):
         """Read every meter at its slots, for ever."""
@@ -159,9 +163,9 @@ class Poll:
         newest_s = slot_at(self.zone, every_s, self.now_s())
         n = slots_between(self.zone, every_s, slot_s, newest_s - 1)
         if n:
-            cause = CLOCK_SET if index in self._stepped else LINE_BUSY
+            cause = CLOCK_SET if self._stepped >> index & 1 else LINE_BUSY
             self.log.missed(index, slot_s, slot_at(self.zone, every_s, newest_s - 1), n, cause)
-        self._stepped.discard(index)
+        self._stepped &= ~(1 << index)
         slot_s = max(slot_s, newest_s)
         self.due[index] = slot_after(self.zone, every_s, slot_s)
         return slot_s
@@ -259,8 +263,8 @@ class Poll:
             quality |= record.Q_LATE
         if None in opened.values:
             quality |= record.Q_INCOMPLETE
-        if index in self._fresh:
-            self._fresh.discard(index)
+        if self._fresh >> index & 1:
+            self._fresh &= ~(1 << index)
             quality |= record.Q_FIRST
         self.log.reading(index, opened.slot_s, at_s, quality, opened.values)
         is_waiting = False
