@@ -15,6 +15,9 @@ from tests.bench.bed import Unmeasured
 # name -> how its figures' names begin.
 SECTIONS = {
     "line": ("line.",),
+    "cycle": ("cycle.", "dead.", "midnight."),
+    "noise": ("noise.",),
+    "release": ("driver.",),
     "transactions": ("transactions.",),
     "ring": ("ring.",),
     "uplink": ("uplink.",),

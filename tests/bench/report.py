@@ -32,8 +32,13 @@ def number(value):
 
 
 def limit_of(figure, results):
-    """(">=" or "<=", number) or None. With a fault, lateness may exceed the healthy figure by 20 ms."""
+    """(">=" or "<=", number) or None. With a fault, lateness may exceed the healthy figure by 20 ms.
+
+    A result that has a `limit` says its own, the most that it may be."""
     healthy = results.get(_HEALTHY)
+    own = results.get(figure.name, {}).get("limit")
+    if own is not None:
+        return "<=", own
     if figure.name.startswith("lateness.") and figure.name != _HEALTHY and healthy:
         return "<=", round(healthy["value"] + _LATER_MS, 1)
     return figure.limit
@@ -132,7 +137,7 @@ def page(results, earlier=()):
     lines += ["", "## What each means, and how it is measured", ""]
     for figure in FIGURES:
         limit = limit_text(figure, results) or "none"
-        if limit_of(figure, results) != figure.limit:
+        if figure.name.startswith("lateness.") and limit_of(figure, results) != figure.limit:
             limit += ", %d ms above the healthy figure" % _LATER_MS
         peers = figure.peers or "none"
         lines.append("- `%s`: %s. Limit: %s. Peers: %s. Measured: %s." % (figure.name, figure.means, limit, peers, figure.how))
