@@ -2,7 +2,7 @@
 
 import json
 
-from firmware.console.report import register_text
+from firmware.console.described import register_text
 from firmware.errors import ConfigError
 from firmware.meters import points
 from firmware.protocols import numbers
