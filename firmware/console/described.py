@@ -30,8 +30,14 @@ def described(app, state):
 
 
 def profile_hash(rows):
-    """8 hex digits of a profile's rows: tells two editions of a table apart."""
-    return str(binascii.hexlify(hashlib.sha256(repr(rows).encode()).digest()[:4]), "ascii")
+    """8 hex digits of a profile's rows: tells two editions of a table apart. The hash of repr(rows), made row by row."""
+    digest = hashlib.sha256(b"(")
+    before = ""
+    for row in rows:
+        digest.update((before + repr(row)).encode())
+        before = ", "
+    digest.update(b",)" if len(rows) == 1 else b")")
+    return str(binascii.hexlify(digest.digest()[:4]), "ascii")
 
 
 def _meter_head(meter, serial):

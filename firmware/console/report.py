@@ -45,17 +45,25 @@ class Report:
         state = self._state()
         return payload.Streamed(lambda: described(self._app, state))
 
-    def health(self):
-        """The gateway's health: some 700 bytes, 100 for each data centre, and 150 for each line and meter."""
+    def health(self, message):
+        """The gateway's health, some 700 bytes, 100 for each data centre, and 150 for each line and meter: in message, a
+        payload.Message, if it has room for it; else a payload.Streamed."""
         app = self._app
         gc.collect()
+        message.start("")
+        for piece in _health(self._heads(), app.lines, app.meters, self._end()):
+            if not message.has_room(piece):
+                break
+            message.put(piece)
+        else:
+            return message
         # The state of now, since readings are taken while it is sent; its texts are made one by one.
-        heads = self._heads()
-        lines = [(line.name, ledger.kept(line.counts)) for line in app.lines]
-        meters = [(meter, ledger.kept(meter.counts), meter.timeout_ms, meter.clock, meter.findings) for meter in app.meters]
-        codes = [tuple(meter.codes.items()) if meter.codes else () for meter in app.meters]
-        end = '],"crashes":%s,"last_crash":%s}' % (_counts_text(app.supervisor.crashes), text(app.supervisor.last_crash))
-        return payload.Streamed(lambda: _health(heads, lines, meters, codes, end))
+        state = self._heads(), [_Kept(line) for line in app.lines], [_Kept(meter) for meter in app.meters], self._end()
+        return payload.Streamed(lambda: _health(*state))
+
+    def _end(self):
+        crashes = self._app.supervisor
+        return '],"crashes":%s,"last_crash":%s}' % (_counts_text(crashes.crashes), text(crashes.last_crash))
 
     def _heads(self):
         """What stands before the lists of lines and meters, in pieces for which there is a place."""
@@ -91,18 +99,32 @@ class Report:
         )
 
 
-def _health(heads, lines, meters, codes, end):
+class _Kept:
+    """What health says of a line or meter, as it is now."""
+
+    timeout_ms = clock = None
+    findings = codes = ()
+
+    def __init__(self, part):
+        self.name = part.name
+        self.counts = ledger.kept(part.counts)
+        if hasattr(part, "codes"):
+            self.timeout_ms, self.clock, self.findings = part.timeout_ms, part.clock, part.findings
+            self.codes = dict(part.codes) if part.codes else ()
+
+
+def _health(heads, lines, meters, end):
     """Health's texts, one after another."""
     for head in heads:
         yield head
     comma = '],"lines":['
-    for name, counts in lines:
-        yield comma + obj(("name", text(name)), *_ledger(counts))
+    for line in lines:
+        yield comma + obj(("name", text(line.name)), *_ledger(line.counts))
         comma = ","
     # No line, no meter: the list of lines is opened all the same.
     comma = '],"meters":[' if lines else '],"lines":[],"meters":['
-    for known, refused in zip(meters, codes):
-        yield comma + obj(("m", text(known[0].name)), *(_ledger(known[1]) + _known(*known[2:]) + _refused(refused)))
+    for meter in meters:
+        yield comma + obj(("m", text(meter.name)), *(_ledger(meter.counts) + _known(meter)))
         comma = ","
     yield end if meters else comma + end
 
@@ -117,21 +139,18 @@ def _ledger(counts):
     return found
 
 
-def _known(timeout_ms, clock, findings):
+def _known(meter):
     """What else is known of a meter, as members."""
-    found = [("timeout_ms", str(timeout_ms))]
-    if clock:
-        drift_s, minute, state = clock
+    found = [("timeout_ms", str(meter.timeout_ms))]
+    if meter.clock:
+        drift_s, minute, state = meter.clock
         shown = ("drift_s", "null" if drift_s is None else str(drift_s)), ("t", str(60 * minute)), ("state", text(state))
         found.append(("clock", obj(*shown)))
-    if findings:
-        found.append(("implausible", "[%s]" % ",".join([text(code) for code in findings])))
+    if meter.findings:
+        found.append(("implausible", "[%s]" % ",".join([text(code) for code in meter.findings])))
+    if meter.codes:
+        found.append(("refused", "{%s}" % ",".join(['"%02X":%d' % (code, meter.codes[code]) for code in sorted(meter.codes)])))
     return found
-
-
-def _refused(codes):
-    """[(code, how often), ..] as a member, if there are any."""
-    return [("refused", "{%s}" % ",".join(['"%02X":%d' % pair for pair in sorted(codes)]))] if codes else []
 
 
 def _centre(centre):

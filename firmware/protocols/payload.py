@@ -103,6 +103,10 @@ class Message:
         self._out[self._end : end] = data
         self._end = end
 
+    def has_room(self, text):
+        """True if so much more of its text goes in without growing."""
+        return self._end + len(text.encode()) <= len(self._out)
+
     def add(self, element):
         """The next element of the list that the text before has opened."""
         self.put("," + element if self._behind else element)

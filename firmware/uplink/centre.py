@@ -41,7 +41,7 @@ def wait_of(n_failures, random_byte):
 class Centre:
     """Centre(section, gateway, link, names, log, texts, tell, quiet): section is one of config.uplinks.
 
-    texts: an object with status(online) -> text, points() and health() -> payload.Streamed, and
+    texts: an object with status(online) -> text, points() -> payload.Streamed, health(message) -> that or message, and
     points_version, which differs when points() has changed. tell(members) stores an event. connected,
     failures {cause: n}, last_failure are for the reports. quiet: as Session has it."""
 
@@ -149,7 +149,7 @@ class Centre:
                 await session.send(self._packet(session, "points", self._texts.points(), 0, True))
             elif health_ms is None or time.ticks_diff(now_ms, health_ms) > _HEALTH_MS:
                 health_ms = now_ms
-                await session.send(self._packet(session, "health", self._texts.health(), 0, True))
+                await session.send(self._packet(session, "health", self._texts.health(self._message), 0, True))
             elif await self._send_next(session):
                 pass
             elif time.ticks_diff(now_ms, spoken_ms) > section.keepalive_s * 500:

@@ -1,9 +1,13 @@
 """report: health as one JSON object whose length is known before it is sent, whatever happens meanwhile."""
 
+import hashlib
 import json
 
 from firmware.bus import ledger
+from firmware.console.described import profile_hash
 from firmware.console.report import Report
+from firmware.meters import profiles
+from firmware.protocols import payload
 
 
 class _Thing:
@@ -43,12 +47,18 @@ def _app(n_lines=1, meters=(), n_centres=1):
     )
 
 
-def _sent(message):
-    """The message as it goes out; its length is what was said before."""
-    pieces = list(message.pieces())
-    data = b"".join(pieces)
-    assert len(data) == len(message)
-    return json.loads(data.decode())
+def _sent(app):
+    """Health as it goes out, from a buffer that is too small for it and from one that is not: it is the same."""
+    streamed = Report(app).health(payload.Message(300))
+    data = b"".join(list(streamed.pieces()))
+    assert len(data) == len(streamed) > 300
+    message = payload.Message(4096)
+    found = Report(app).health(message)
+    assert found is message and len(message) == len(message.joined())
+    one, two = json.loads(data.decode()), json.loads(message.joined().decode())
+    one.pop("memory"), two.pop("memory")
+    assert one == two
+    return one
 
 
 def test_health_is_an_object_however_many_lines_meters_and_centres_there_are():
@@ -56,7 +66,7 @@ def test_health_is_an_object_however_many_lines_meters_and_centres_there_are():
         for n_meters in (0, 1, 3):
             for n_centres in (0, 1, 3):
                 app = _app(n_lines, [_meter("m%d" % i) for i in range(n_meters)], n_centres)
-                found = _sent(Report(app).health())
+                found = _sent(app)
                 assert [len(found[name]) for name in ("lines", "meters", "uplinks")] == [n_lines, n_meters, n_centres]
                 assert found["crashes"] == {"poll A": 2} and found["last_crash"] == 'poll A: "x"'
                 assert found["time"]["age_s"] == 192 and found["ring"]["next"] == 4
@@ -69,7 +79,7 @@ def test_what_is_not_0_is_said_of_a_ledger():
         counts[ledger.REQUESTS] = 3
         ledger.replied(counts, 20, 1795354100)
         ledger.replied(counts, 40, 1795354190)
-    found = _sent(Report(app).health())
+    found = _sent(app)
     known = {"counts": {"requests": 3, "replies": 2}, "reply_ms": [20, 30, 40], "last_good": 1795354190}
     assert found["lines"] == [dict(known, name="L0")]
     main, yard = found["meters"]
@@ -89,10 +99,17 @@ def test_what_is_not_0_is_said_of_a_ledger():
     }
 
 
+def test_a_profiles_hash_is_that_of_its_rows():
+    rows = profiles.profile_of("sdm630").points
+    for n in (1, 2, 18):
+        digest = hashlib.sha256(repr(tuple(rows[:n])).encode()).digest()
+        assert profile_hash(tuple(rows[:n])) == "".join(["%02x" % byte for byte in digest[:4]])
+
+
 def test_what_happens_while_it_is_sent_does_not_change_it():
     meters = [_meter("m%d" % i) for i in range(3)]
     app = _app(2, meters)
-    message = Report(app).health()
+    message = Report(app).health(payload.Message(500))
     before = b"".join(message.pieces())
     pieces = []
     for piece in message.pieces():
