@@ -151,6 +151,16 @@ class Scan:
             self._said_ms = time.ticks_ms()
             await self.say("%s: %s; %d found" % (passed_text(self.passed_ms), self.doing, len(self.finds)))
 
+    async def look(self, what, all_settings, look):
+        """look(settings) at each of them at which the line is silent; what: said of what is being done."""
+        for settings in all_settings:
+            self.doing = "%s at %s" % (what, settings_text(settings))
+            try:
+                if not self.is_left_out(settings):
+                    await look(settings)
+            except Babble:
+                await self.leave_out(settings)
+
     def is_left_out(self, settings):
         """True if the line was found not to fall silent at these settings."""
         return settings in self._left_out

@@ -4,7 +4,6 @@ Where answers fall into one another, the last digits of the number are tried, wh
 """
 
 from firmware.meters import apart, finds
-from firmware.meters import scan as scanning
 from firmware.protocols import cjt188, cjt188data, hearing
 from firmware.protocols.payload import decimal_text
 
@@ -28,13 +27,7 @@ class Scanner:
         self._request = bytearray(cjt188.REQUEST_BYTES)
 
     async def run(self):
-        for settings in self._wanted.settings_of(SETTINGS):
-            self._scan.doing = "cjt188 at %s" % scanning.settings_text(settings)
-            try:
-                if not self._scan.is_left_out(settings):
-                    await self._look(settings)
-            except scanning.Babble:
-                await self._scan.leave_out(settings)
+        await self._scan.look("cjt188", self._wanted.settings_of(SETTINGS), self._look)
 
     async def _look(self, settings):
         for high_first in (False, True):

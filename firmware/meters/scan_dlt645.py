@@ -5,7 +5,6 @@ into one another, the last digits of the number are tried one after another.
 """
 
 from firmware.meters import apart, finds
-from firmware.meters import scan as scanning
 from firmware.protocols import bcd, dlt645, hearing
 
 SPEAKS = ("dlt645", "dlt645-1997")
@@ -34,13 +33,7 @@ class Scanner:
         self._request = bytearray(dlt645.REQUEST_BYTES)
 
     async def run(self):
-        for settings in self._wanted.settings_of(SETTINGS):
-            self._scan.doing = "dlt645 at %s" % scanning.settings_text(settings)
-            try:
-                if not self._scan.is_left_out(settings):
-                    await self._look(settings)
-            except scanning.Babble:
-                await self._scan.leave_out(settings)
+        await self._scan.look("dlt645", self._wanted.settings_of(SETTINGS), self._look)
 
     async def _look(self, settings):
         async def address(number, wait_ms, quiet_ms):

@@ -3,6 +3,7 @@
 import asyncio
 
 from memory import raised
+from ticking import STEP_US, Clock
 
 from firmware.bus import ledger
 from firmware.bus import line as line_module
@@ -14,40 +15,6 @@ _9600 = (9600, 8, None, 1)
 _2400 = (2400, 8, 0, 1)
 _115200 = (115200, 8, None, 1)
 _TIMEOUT_MS = 500
-# What a board needs at least between two looks at its clock.
-_STEP_US = 20
-_PERIOD = 1 << 30
-
-
-class _Clock:
-    """Stands for the modules time and asyncio in line.py. Sleeps end at the next tick, as a board's loop does."""
-
-    Lock = asyncio.Lock
-
-    def __init__(self, tick_us=1000, start_us=0):
-        self.us = start_us
-        self.tick_us = tick_us
-
-    def ticks_us(self):
-        self.us += _STEP_US
-        return self.us % _PERIOD
-
-    def ticks_ms(self):
-        self.us += _STEP_US
-        return self.us // 1000 % _PERIOD
-
-    def ticks_diff(self, end, start):
-        return (end - start + _PERIOD // 2) % _PERIOD - _PERIOD // 2
-
-    def ticks_add(self, ticks, delta):
-        return (ticks + delta) % _PERIOD
-
-    async def sleep_ms(self, ms):
-        # A sleep of nothing only gives the other tasks their turn: the loop polls and comes back at once.
-        if ms:
-            end_us = self.us + ms * 1000
-            self.us = -(-end_us // self.tick_us) * self.tick_us
-        await asyncio.sleep(0)
 
 
 class _Uart:
@@ -106,7 +73,7 @@ class _Uart:
         return len(data)
 
     def txdone(self):
-        self.clock.us += _STEP_US
+        self.clock.us += STEP_US
         return not self.stuck and self.clock.us >= self.end_us
 
 
@@ -114,7 +81,7 @@ class _Bus:
     """A Line on a simulated port; drives: [(when, on), ..]."""
 
     def __init__(self, answers=(), tick_us=1000, start_us=0, settings=_9600, drive=True, clock=None, **more):
-        self.clock = clock or _Clock(tick_us, start_us)
+        self.clock = clock or Clock(tick_us, start_us)
         self.uart = _Uart(self.clock, answers)
         self.drives = []
         self.settings = settings

@@ -44,22 +44,15 @@ def test_it_grows_from_what_is_configured():
 
 def test_once_answered_at_once_a_meter_counts_anew_and_a_repeat_elsewhere_ends_all_counts():
     for between in (("a", True), ("b", True, False, True)):
-        pause = Pause(0)
-        for i in range(15):
-            _asked(pause, "a", False, True)
-            _asked(pause, "b", True)
-            if i == 6:
-                _asked(pause, *between)
-                _asked(pause, "c", True)
-        assert pause.ms == 20
-        pause = Pause(0)
-        for i in range(14):
-            _asked(pause, "a", False, True)
-            _asked(pause, "b", True)
-            if i == 6:
-                _asked(pause, *between)
-                _asked(pause, "c", True)
-        assert pause.ms == 0
+        for n, ms in ((14, 0), (15, 20)):
+            pause = Pause(0)
+            for i in range(n):
+                _asked(pause, "a", False, True)
+                _asked(pause, "b", True)
+                if i == 6:
+                    _asked(pause, *between)
+                    _asked(pause, "c", True)
+            assert pause.ms == ms
 
 
 def test_dead_meters_do_not_raise_it():

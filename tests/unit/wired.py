@@ -3,6 +3,7 @@
 import asyncio
 
 from memory import Section
+from ticking import STEP_US, Clock
 
 from firmware.bus import line as line_module
 from firmware.bus.line import Line
@@ -10,41 +11,6 @@ from firmware.clock import Zone
 from firmware.console import onsite
 from firmware.meters import scan as scanning
 from tests.sim.wire import Wire
-
-# What a board needs at least between two looks at its clock.
-_STEP_US = 20
-_PERIOD = 1 << 30
-
-
-class Clock:
-    """Stands for the modules time and asyncio. A sleep ends at the next tick."""
-
-    Lock = asyncio.Lock
-    CancelledError = asyncio.CancelledError
-
-    def __init__(self, tick_us):
-        self.us = 0
-        self.tick_us = tick_us
-
-    def ticks_us(self):
-        self.us += _STEP_US
-        return self.us % _PERIOD
-
-    def ticks_ms(self):
-        self.us += _STEP_US
-        return self.us // 1000 % _PERIOD
-
-    def ticks_diff(self, end, start):
-        return (end - start + _PERIOD // 2) % _PERIOD - _PERIOD // 2
-
-    def ticks_add(self, ticks, delta):
-        return (ticks + delta) % _PERIOD
-
-    async def sleep_ms(self, ms):
-        if ms:
-            end_us = self.us + ms * 1000
-            self.us = -(-end_us // self.tick_us) * self.tick_us
-        await asyncio.sleep(0)
 
 
 class _Uart:
@@ -61,7 +27,7 @@ class _Uart:
         self._wire.set((baudrate, bits, parity, stop), self._clock.us)
 
     def any(self):
-        self._clock.us += _STEP_US
+        self._clock.us += STEP_US
         return self._wire.any(self._clock.us)
 
     def readinto(self, buf, n):
@@ -74,7 +40,7 @@ class _Uart:
         return len(data)
 
     def txdone(self):
-        self._clock.us += _STEP_US
+        self._clock.us += STEP_US
         return self._wire.sent_us() <= self._clock.us
 
 
