@@ -12,9 +12,9 @@ _UNIT = Path(__file__).parents[1] / "unit"
 _MODULES = sorted(path.stem for path in _UNIT.glob("test_*.py"))
 # The tests' own source is compiled in this heap too; so most modules need 60 to 250 KB, the greediest 430 KB.
 _HEAP_BYTES = 600_000
-# These hold flashes of up to 128 KB, and images of them, in the heap.
-_FLASH_HEAP_BYTES = 4_000_000
-_WITH_FLASH = ("test_log", "test_outbox", "test_ring", "test_ring_cuts")
+# These hold flashes of up to 128 KB, and images of them, in the heap, or the source of half the firmware, compiled there.
+_LARGE_HEAP_BYTES = 4_000_000
+_LARGE = ("test_log", "test_outbox", "test_ring", "test_ring_cuts", "test_identity", "test_poll", "test_raw", "test_scan")
 
 
 def _run(module, *words):
@@ -31,4 +31,4 @@ def test_units_on_micropython(module):
 
 @pytest.mark.parametrize("module", _MODULES)
 def test_units_on_the_twin(module, needs_twin):
-    _run(module, twin(), "-X", f"heapsize={_FLASH_HEAP_BYTES if module in _WITH_FLASH else _HEAP_BYTES}")
+    _run(module, twin(), "-X", f"heapsize={_LARGE_HEAP_BYTES if module in _LARGE else _HEAP_BYTES}")

@@ -19,14 +19,21 @@ from firmware import app
 from firmware.unload import START_ONLY, unload
 
 
+class _Uart:
+    """What a line asks of its port at the start."""
+
+    def init(self, **settings):
+        pass
+
+
 class _Board:
     """What app._equipment asks a board for."""
 
     def line_ports(self, section):
-        return None, None
+        return _Uart(), None
 
 
-async def _exchange(settings, request, n, reply, timeout_ms):
+async def _exchange(settings, request, n, reply, timeout_ms, counts, expect_ms):
     """Stands for Line.exchange: registers that are all 1."""
     from firmware.protocols import modbus
 
