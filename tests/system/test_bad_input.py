@@ -26,7 +26,23 @@ _FAULTS = (
     (lambda c: c["meters"][0].update(line="B"), "meters[0].line must be the name of a line: A"),
     (lambda c: c["meters"][0].update(unit=2), "meters[1].unit must be a unit used once on a line"),
     (lambda c: c["uplinks"].append({"name": "x", "host": "h"}), "uplinks[0].ca is missing; must be"),
+    (lambda c: _second(c, uart=1), "lines[1].uart must be a uart used once; 1 is taken"),
+    (lambda c: _second(c, tx=16), "lines[1].tx must be a pin used once; 16 is taken"),
+    (lambda c: _second(c, de=4), "lines[1].de must be a pin used once; 4 is taken"),
+    (lambda c: _second(c, rx=18), "lines[1].rx must be a pin used once; 18 is taken"),
+    (lambda c: c["lines"][0].update(bus="mbus"), "lines[0].de must not be there: an M-Bus converter has no driver-enable"),
+    (lambda c: c["lines"][0].update(wake_bytes=20), "meters[0].protocol must not be modbus: line A has wake_bytes"),
+    (lambda c: c["meters"][0].update(settings="9600 8X1"), "meters[0].settings must be"),
+    (lambda c: c["meters"][0].update(settings="250000 8N1"), "meters[0].settings must be"),
+    (lambda c: c["meters"][0].update(timeout_ms=50), "meters[0].timeout_least_ms must be at most timeout_ms, 50"),
+    (lambda c: c["meters"][0].update(set_clock="broadcast"), "meters[0].set_clock must be never: only DL/T 645"),
 )
+
+
+def _second(settings, **keys):
+    """One more line beside the first one, whose pins are 17, 16 and 4."""
+    assert settings["lines"][0]["de"] == 4
+    settings["lines"].append(dict({"name": "B", "uart": 2, "tx": 18, "rx": 19, "de": 5}, **keys))
 
 
 @pytest.mark.parametrize("fault, line", _FAULTS, ids=[line.split(" ")[0] + str(i) for i, (_, line) in enumerate(_FAULTS)])
@@ -38,6 +54,20 @@ def test_impossible_configuration_ends_with_status_2_and_one_line(gateway, fault
     assert unit.console().startswith("metergate: " + line)
     assert unit.console().count("\n") == 1
     assert not unit.ring.exists()
+
+
+def test_a_baud_rate_that_the_port_cannot_do_is_named_by_its_meter(gateway):
+    unit = gateway(config(THREE))
+    unit.kill()
+    simulation = json.loads((unit.folder / "sim.json").read_text())
+    (unit.folder / "sim.json").write_text(json.dumps({**simulation, "most_baud": 57600}))
+    settings = config(THREE)
+    settings["meters"][1]["settings"] = "115200 8N1"
+    (unit.folder / "config.json").write_text(json.dumps(settings))
+    unit.log.unlink()
+    unit.start()
+    assert unit.wait(10) == 2
+    assert unit.console() == "metergate: meters[1].settings must be what UART and line can do; it says: baudrate\n"
 
 
 def test_broken_json_is_named_by_its_file(gateway, tmp_path):

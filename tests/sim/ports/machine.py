@@ -6,6 +6,7 @@ time.ticks_us gives them:
     1 US | 0 US            the driver-enable pin
     s US BAUD BITS P STOP  settings; P is - 0 1
     w US N                 the next N bytes of the terminal begin then
+"most_baud": a faster one is refused, as by a port that cannot do it.
 """
 
 import json
@@ -101,9 +102,12 @@ class UART:
         self._rx_bytes = rxbuf
         self.n_lost = 0
         self._sent_us = time.ticks_us()
+        self._most_baud = settings().get("most_baud", 1000000)
         self.init(baudrate)
 
     def init(self, baudrate=9600, bits=8, parity=None, stop=1):
+        if baudrate > self._most_baud:
+            raise ValueError("baudrate")
         self._baud = baudrate
         self._char_bits = 1 + bits + (parity is not None) + stop
         if self._fifo:
