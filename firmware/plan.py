@@ -170,9 +170,11 @@ def _check_allowance(key, section, own):
 
 def _check_password(key, section):
     """A clock is written with a password, to a meter of 2007 whose number is known."""
+    # As it stands in secrets.json.
+    secret = "secrets.meters.%s.password" % section.name
     if section.set_clock == "never":
         if section.password:
-            raise ConfigError("secrets." + key + ".password", "must not be there: only set_clock write needs it")
+            raise ConfigError(secret, "must not be there: only set_clock write needs it")
         return
     if section.protocol not in ("dlt645", "dlt645-1997"):
         raise ConfigError(key + ".set_clock", "must be never: only DL/T 645 meters' clocks are set")
@@ -181,7 +183,8 @@ def _check_password(key, section):
     if section.protocol != "dlt645" or "A" in section.number:
         raise ConfigError(key + ".set_clock", "must not be write: only a DL/T 645-2007 meter with its number is written to")
     if len(section.password) != 8 or any(c not in "0123456789ABCDEFabcdef" for c in section.password):
-        raise ConfigError("secrets." + key + ".password", "must be 8 hex digits: two of its level, six of the password")
+        missing = "" if section.password else "is missing; "
+        raise ConfigError(secret, missing + "must be 8 hex digits: two of its level, six of the password")
 
 
 def _check_clocks(listening):

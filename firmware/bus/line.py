@@ -139,13 +139,13 @@ class Line:
 
     async def ask(self, settings, request, for_ms, quiet_ms=20):
         """Send request; all bytes that come back until it is silent for quiet_ms and 5 characters, without the echo.
+        What a person sends by hand is no figure of the line: it is not counted.
 
         b"" if nothing has come for_ms after the request's last byte. At most 600 bytes, in bounded time."""
         async with self.lock:
             self._given_up = True
             try:
                 await self._begin(settings, 0)
-                self.counts[ledger.REQUESTS] += 1
                 await self._send(request, len(request))
                 return await self._gather(request, for_ms, max(quiet_ms, self._char_us // 200 + 1))
             except BadFrame as error:
@@ -157,7 +157,6 @@ class Line:
         """Send what nobody answers. BadFrame if the line does not fall silent."""
         async with self.lock:
             await self._begin(settings, 0)
-            self.counts[ledger.REQUESTS] += 1
             await self._send(request, len(request))
             self._heard_us = time.ticks_us()
 

@@ -62,7 +62,7 @@ def wire_lines(app, watch, settings, hide=None):
 
 async def read(app, words, say):
     if not words:
-        raise CommandError("write: read METER, or read METER POINT ..; `meters` lists the meters")
+        raise CommandError("write: read METER, read METER POINT .., or read METER all; `meters` lists the meters")
     meter = _meter_of(app, words[0])
     line = meter.line
     shown = []

@@ -60,12 +60,12 @@ def test_a_clock_is_written_with_a_password_to_a_known_number():
         assert key == "meters[0].set_clock" and "not be write" in allowed
     for password in ("", "0212345", "021234567", "02 23456", "0212345G", "x"):
         key, allowed = _fault([_dlt("write")], {"a": {"password": password}})
-        assert key == "secrets.meters[0].password" and "8 hex digits" in allowed, password
-    assert _fault([_dlt("write")])[0] == "secrets.meters[0].password"
+        assert key == "secrets.meters.a.password" and "8 hex digits" in allowed, password
+    assert _fault([_dlt("write")])[0] == "secrets.meters.a.password"
     for password in ("02123456", "04ABCDEF", "00000000"):
         _checked([_dlt("write")], {"a": {"password": password}})
     key, allowed = _fault([_dlt()], secrets)
-    assert key == "secrets.meters[0].password" and "not be there" in allowed
+    assert key == "secrets.meters.a.password" and "not be there" in allowed
 
 
 def test_a_broadcast_sets_no_clock_that_is_never_to_be_set():

@@ -1,4 +1,4 @@
-"""A line file: what it may hold, checked. Every fault in it is a ConfigError that names the place.
+"""A line file: what it may hold. What is wrong in one is told with its place (ConfigError).
 
 {"settings": "9600 8N1",
  "meters": [{"unit": 1, "profile": "sdm630", "power_kw": 240.0, "energy_kwh": 1234.5},

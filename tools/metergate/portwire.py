@@ -68,7 +68,8 @@ class Port:
         try:
             self._port = serial.Serial(name, baud, bits, _PARITY[parity], stop, timeout=0, exclusive=True)
         except (serial.SerialException, OSError, ValueError, termios.error) as error:
-            raise ConfigError("port", f"{name} cannot be used with these settings: {error}") from None
+            why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            raise ConfigError("port", f"{name} cannot be used with these settings: {why.rpartition('] ')[2]}") from None
         self.handle = self._port.fileno()
 
     def baud(self):
