@@ -109,6 +109,11 @@ class Line:
         self._char_us = (1 + bits + (parity is not None) + stop) * 1000000 // baud
         self._silence_us = _FAST_SILENCE_US if baud > _FAST_BAUD else self._char_us * 7 // 2
 
+    @property
+    def pause_ms(self):
+        """The pause before another meter where it had to be raised, else 0."""
+        return self.pause.ms if self.pause.is_raised else 0
+
     # -- what the line is used for -----------------------------------------------------------------------------
 
     async def exchange(self, settings, request, n, reply, timeout_ms, counts=None, expect_ms=0):

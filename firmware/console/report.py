@@ -108,7 +108,9 @@ class _Kept:
     def __init__(self, part):
         self.name = part.name
         self.counts = ledger.kept(part.counts)
-        if hasattr(part, "codes"):
+        if hasattr(part, "pause_ms"):
+            self.pause_ms, self.n_echoes = part.pause_ms, part.n_echoes
+        else:
             self.timeout_ms, self.clock, self.findings = part.timeout_ms, part.clock, part.findings
             self.codes = dict(part.codes) if part.codes else ()
 
@@ -119,7 +121,7 @@ def _health(heads, lines, meters, end):
         yield head
     comma = '],"lines":['
     for line in lines:
-        yield comma + obj(("name", text(line.name)), *_ledger(line.counts))
+        yield comma + obj(("name", text(line.name)), *(_ledger(line.counts) + _habits(line)))
         comma = ","
     # No line, no meter: the list of lines is opened all the same.
     comma = '],"meters":[' if lines else '],"lines":[],"meters":['
@@ -137,6 +139,12 @@ def _ledger(counts):
         found.append(("reply_ms", "[%d,%d,%d]" % times))
         found.append(("last_good", str(counts[ledger.LAST_GOOD_S])))
     return found
+
+
+def _habits(line):
+    """What has turned out about a line, as members."""
+    found = [("pause_ms", str(line.pause_ms))] if line.pause_ms else []
+    return found + [("echoes", str(line.n_echoes))] if line.n_echoes else found
 
 
 def _known(meter):

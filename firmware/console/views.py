@@ -47,8 +47,8 @@ def line_lines(app):
         n = len([meter for meter in app.meters if meter.line is line])
         yield "%-12s %d meters; %s" % (line.name, n, counts_text(line.counts) or "nothing asked yet")
         known = reply_text(app, line.counts)
-        if line.pause.is_raised:
-            known.append("pauses %d ms when it turns to another meter" % line.pause.ms)
+        if line.pause_ms:
+            known.append("pauses %d ms when it turns to another meter" % line.pause_ms)
         if line.n_echoes:
             known.append("its transceiver echoes")
         if line.turn.locked():

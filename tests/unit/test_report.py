@@ -42,7 +42,7 @@ def _app(n_lines=1, meters=(), n_centres=1):
             )
             for i in range(n_centres)
         ],
-        lines=[_Thing(name="L%d" % i, counts=ledger.new()) for i in range(n_lines)],
+        lines=[_Thing(name="L%d" % i, counts=ledger.new(), pause_ms=0, n_echoes=0) for i in range(n_lines)],
         meters=list(meters),
     )
 
@@ -97,6 +97,12 @@ def test_what_is_not_0_is_said_of_a_ledger():
         "timeout_ms": 100,
         "clock": {"drift_s": None, "t": 1795354140, "state": "none"},
     }
+
+
+def test_what_has_turned_out_about_a_line_is_said():
+    app = _app(2)
+    app.lines[1].pause_ms, app.lines[1].n_echoes = 40, 7
+    assert _sent(app)["lines"] == [{"name": "L0", "counts": {}}, {"name": "L1", "counts": {}, "pause_ms": 40, "echoes": 7}]
 
 
 def test_a_profiles_hash_is_that_of_its_rows():

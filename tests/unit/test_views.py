@@ -3,7 +3,6 @@
 from memory import Section
 
 from firmware.bus import ledger
-from firmware.bus.pause import Pause
 from firmware.clock import Zone
 from firmware.console import views
 
@@ -12,7 +11,7 @@ class _Line:
     def __init__(self, **counts):
         self.name = "A"
         self.counts = _ledger(**counts)
-        self.pause = Pause(0)
+        self.pause_ms = 0
         self.n_echoes = 0
         self.turn = Section(locked=lambda: False)
 
@@ -53,7 +52,7 @@ def test_zero_counts_are_left_out():
 
 def test_what_is_special_of_a_line_is_said():
     line = _Line(requests=1)
-    line.pause.ms, line.pause.is_raised, line.n_echoes = 40, True, 3
+    line.pause_ms, line.n_echoes = 40, 3
     line.turn = Section(locked=lambda: True)
     assert list(views.line_lines(_app(line)))[1].strip() == (
         "pauses 40 ms when it turns to another meter; its transceiver echoes; in use just now"
