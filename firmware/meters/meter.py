@@ -17,6 +17,8 @@ _MOST_DATA_BYTES = const(1024)
 _MARGIN_MS = const(20)
 # The slowest reply is forgotten by one part in so many with each that is faster.
 _FORGET = const(16)
+# A time-out is doubled so often at most: from 20 ms to more than any may be.
+_MOST_DOUBLED = const(8)
 # Different codes of refusals that are counted.
 _MOST_CODES = const(16)
 
@@ -49,6 +51,9 @@ class Meter:
     # Which of two forms of the request it is asked by, and whether it has answered that one.
     _takes_other = False
     _is_known = False
+    # How often in a row it did not answer in time: each doubles the time-out of the next request, of the next slot and of
+    # a probe too, until one is answered at its first try. Only what answers that is known to have taken so long.
+    _n_silent = 0
     # When the last request was made whose reply may come when another is waited for, or None, and which; whether that may
     # be a refusal, which no protocol puts a name on.
     _late_ms = None
@@ -296,20 +301,34 @@ class Meter:
             # What answers now may be the late reply to an earlier try: that to this one is then still to come.
             self._late_ms = begun_ms
         self.counts[ledger.ASKED] += 1
-        timeout_ms = min(self.section.timeout_ms, self.timeout_ms << min(n_before, 8))
+        timeout_ms = min(self.section.timeout_ms, self.timeout_ms << self._n_silent)
         asking, line = self._asking, self.line
+        is_over = False
         try:
             data = await line.exchange(
                 self.settings, request, len(request), asking.reply, timeout_ms, self.counts, self.counts[ledger.USUAL_MS]
             )
+            is_over = True
+        except MeterRefused:
+            is_over = True
+            raise
         except (NoReply, BadFrame) as error:
-            # A reply that was heard, though garbled, does not come again.
-            if isinstance(error, NoReply) or len(error.args[0]) < asking.reply.longest // 2:
+            self._n_silent = min(self._n_silent + 1, _MOST_DOUBLED)
+            # A reply that was heard as a whole, though garbled, does not come again. Noise, or what others said, was none.
+            is_over = isinstance(error, BadFrame) and error.args[1] == "checksum" and len(error.args[0]) >= asking.reply.longest
+            raise
+        finally:
+            # Also where a person has stopped whoever asks.
+            if not is_over:
                 # Several may be on their way.
                 self._late_request = request if self._late_request in (None, request) else b""
                 self._late_ms = begun_ms
-            raise
-        self._learn(line.delay_ms)
+                self._may_refuse_late = True
+        self._may_refuse_late = False
+        if not n_before:
+            # Of one that was asked for twice nobody knows which request it answers.
+            self._n_silent = 0
+            self._learn(line.delay_ms)
         return data
 
     def _learn(self, delay_ms):

@@ -174,6 +174,10 @@ def _compare(site, name):
         for (point, _, _, klass), value in zip(reading.points, reading.values):
             # Gauges are read once all meters' registers have been.
             after_s = 1.5 if klass == "register" else 6
+            if value is None:
+                # Its registers were asked for while it answered what is no number, its gauges were not.
+                assert name == "old" and reading.quality & 32
+                continue
             near = [each for at_s, each in said[point] if -4 < at_s - reading.at_s < after_s]
             assert value in near, (name, reading.slot_s, point, value, near)
             n += 1
