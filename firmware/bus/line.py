@@ -58,6 +58,9 @@ class Line:
     _sending = []
 
     watch = None
+    # When the newest request was made whose reply may come though nobody waits for it: of ask(), or of whoever was stopped
+    # in the middle of an exchange. None once a meter has taken that into account.
+    stray_ms = None
     delay_ms = 0
     n_echoes = 0
     _noisy = 0
@@ -129,18 +132,24 @@ class Line:
             noise = reply.noise_bytes
             counts = self.counts if counts is None else counts
             self._count(counts, ledger.REQUESTS)
+            is_over = False
             try:
                 await self._begin(settings, self.pause.turn(counts))
                 request, n = self._with_wake(request, n)
                 await self._send(request, n)
                 found = await self._receive(reply, request, n, timeout_ms, expect_ms)
                 self._ended(counts, reply.noise_bytes - noise, None)
+                is_over = True
                 return found
             except (NoReply, BadFrame, MeterRefused) as error:
                 self._ended(counts, reply.noise_bytes - noise, error)
+                is_over = True
                 raise
             finally:
                 self._heard_us = time.ticks_us()
+                if not is_over:
+                    self._given_up = True
+                    self.stray_ms = time.ticks_ms()
 
     async def ask(self, settings, request, for_ms, quiet_ms=20):
         """Send request; all bytes that come back until it is silent for quiet_ms and 5 characters, without the echo.
@@ -157,6 +166,7 @@ class Line:
                 return error.args[0]
             finally:
                 self._heard_us = time.ticks_us()
+                self.stray_ms = time.ticks_ms()
 
     async def tell(self, settings, request):
         """Send what nobody answers. BadFrame if the line does not fall silent."""

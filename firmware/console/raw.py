@@ -17,8 +17,6 @@ _USAGE = "write: raw LINE [9600 8N1] HEX [fix] [confirmed], such as raw A 01 04 
 # How long an answer is waited for, and how long the line is listened to behind it: there may be another.
 _WAIT_MS = const(1000)
 _QUIET_MS = const(200)
-# An answer that has not come by then is none.
-_LATE_MS = const(2000)
 _MODBUS_CODES = "no such function,no such register,no such value,fault,accepted,busy"
 
 
@@ -73,19 +71,12 @@ async def _send(line, settings, request):
     """(what was heard, what went over the line). CommandError if the port cannot do the settings."""
     async with line.turn:
         line.watch = watch = Watch()
-        is_over = False
         try:
             line.set(settings)
-            heard = await line.ask(settings, request, _WAIT_MS, _QUIET_MS)
-            is_over = bool(heard)
-            return heard, watch
+            return await line.ask(settings, request, _WAIT_MS, _QUIET_MS), watch
         except (ValueError, OSError) as error:
-            is_over = True
             raise CommandError("this port cannot do %s: %s" % (settings_text(settings), error))
         finally:
-            # Also where it is stopped: an answer that is late must not be taken for one to the poll.
-            if not is_over:
-                await line.settle(_LATE_MS)
             line.watch = None
 
 

@@ -8,8 +8,6 @@ from firmware.meters import scan as scanning
 from firmware.texts import is_digits, settings_text
 from firmware.unload import unload
 
-# An answer to the last question that has not come by then is none.
-_LATE_MS = 2000
 _PARTS = ("dlt645", "cjt188", "modbus")
 _USAGE = "write: scan LINE [modbus | dlt645 | dlt645-1997 | cjt188 ..] [9600 8N1 ..] [1..247]"
 
@@ -69,7 +67,7 @@ async def scan(app, words, say):
     names = _parts(wanted)
     # What each speaks, the settings it tries, how long it takes.
     plans = [_plan_of(name, wanted) for name in names]
-    most_ms = sum([plan[2] for plan in plans]) + _LATE_MS
+    most_ms = sum([plan[2] for plan in plans])
     await say(
         "looking for %s on line %s: up to %s, and up to %d s more for each meter that is found"
         % (", ".join(wanted.protocols), line.name, scanning.span_text(most_ms), scanning.FOUND_MS // 1000)
@@ -77,7 +75,7 @@ async def scan(app, words, say):
     await say("only this line's meters are not measured meanwhile; Enter or Ctrl-C stops it")
     async with line.turn:
         found = scanning.Scan(line, say, b"\xfe" * wanted.n_wake)
-        found.allow(scanning.said_ms(most_ms) - _LATE_MS)
+        found.allow(scanning.said_ms(most_ms))
         # The questions of a scan, nearly all in vain, say nothing of the line's health.
         counts = list(line.counts)
         line.watch = Watch()
@@ -92,8 +90,6 @@ async def scan(app, words, say):
             await say("the line is never silent: A and B touch, a meter floods it, or noise; take meters off one by one")
         finally:
             line.watch = None
-            # Also where it is stopped: an answer that is late must not be taken for one to the poll.
-            await line.settle(_LATE_MS)
             for i, count in enumerate(counts):
                 line.counts[i] = count
             for text in result_lines(app, line, found, wanted, plans if is_whole else ()):

@@ -303,28 +303,19 @@ class Meter:
         self.counts[ledger.ASKED] += 1
         timeout_ms = min(self.section.timeout_ms, self.timeout_ms << self._n_silent)
         asking, line = self._asking, self.line
-        is_over = False
         try:
             data = await line.exchange(
                 self.settings, request, len(request), asking.reply, timeout_ms, self.counts, self.counts[ledger.USUAL_MS]
             )
-            is_over = True
-        except MeterRefused:
-            is_over = True
-            raise
         except (NoReply, BadFrame) as error:
             self._n_silent = min(self._n_silent + 1, _MOST_DOUBLED)
             # A reply that was heard as a whole, though garbled, does not come again. Noise, or what others said, was none.
-            is_over = isinstance(error, BadFrame) and error.args[1] == "checksum" and len(error.args[0]) >= asking.reply.longest
-            raise
-        finally:
-            # Also where a person has stopped whoever asks.
-            if not is_over:
+            heard = error.args[0] if isinstance(error, BadFrame) and error.args[1] == "checksum" else b""
+            if len(heard) < asking.reply.longest:
                 # Several may be on their way.
                 self._late_request = request if self._late_request in (None, request) else b""
                 self._late_ms = begun_ms
-                self._may_refuse_late = True
-        self._may_refuse_late = False
+            raise
         if not n_before:
             # Of one that was asked for twice nobody knows which request it answers.
             self._n_silent = 0
@@ -345,6 +336,10 @@ class Meter:
 
         A Modbus reply does not say which registers it holds, and no refusal what it refuses. Nobody can say how late a
         reply may be: twice the longest time-out is waited."""
+        if self.line.stray_ms is not None:
+            # A person's command was stopped, or asked any meter for anything.
+            self._late_ms, self._late_request, self._may_refuse_late = self.line.stray_ms, b"", True
+            self.line.stray_ms = None
         if self._late_ms is None:
             return
         longest_ms = 2 * self.section.timeout_ms

@@ -19,6 +19,7 @@ class Line:
 
     delay_ms = 0
     is_noisy = False
+    stray_ms = None
 
     def __init__(self, pairs):
         self.pairs = list(pairs)
