@@ -140,7 +140,9 @@ def _check_line(key, section, line):
     """What a line does with each request suits its meters' protocol."""
     if section.protocol == "modbus" and line.wake_bytes:
         raise ConfigError(key + ".protocol", "must not be modbus: line %s has wake_bytes, which spoil its frames" % line.name)
-    if section.timeout_least_ms > section.timeout_ms:
+    # Where it is said: a timeout_ms below the other's default is none of its business.
+    is_said = section.timeout_least_ms != type(section).timeout_least_ms
+    if is_said and section.timeout_least_ms > section.timeout_ms:
         raise ConfigError(key + ".timeout_least_ms", "must be at most timeout_ms, %d" % section.timeout_ms)
 
 

@@ -107,6 +107,8 @@ class Line:
         if settings == self._settings:
             return
         baud, bits, parity, stop = settings
+        # A port that refuses may have taken a part of it.
+        self._settings = None
         self._uart.init(baudrate=baud, bits=bits, parity=parity, stop=stop)
         self._settings = settings
         self._char_us = (1 + bits + (parity is not None) + stop) * 1000000 // baud

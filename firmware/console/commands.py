@@ -199,7 +199,7 @@ async def run_command(app, line, say, safe, on_site=False):
     words = line.split()
     if not words:
         return
-    if words[-1] == "confirmed" and not on_site:
+    if "confirmed" in words and not on_site:
         raise CommandError("only who stands at the gateway's serial port may confirm")
     if words[0] not in COMMANDS:
         raise CommandError("no command %s; `help` lists them" % words[0])

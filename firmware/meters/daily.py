@@ -59,7 +59,12 @@ class Daily:
         if protocol == "modbus":
             # No clock that we know.
             self.timed |= bit
-        elif protocol == "cjt188":
+        if meter.reads_per_day:
+            # What it may be asked is for its slots.
+            self.judged |= bit
+            if protocol != "cjt188":
+                self.timed |= bit
+        if protocol == "cjt188":
             # No electricity; and its clock is heard, not asked for.
             self.judged |= bit
             if self.timed & bit or not self.gateway.time.is_synchronised:

@@ -65,8 +65,7 @@ def meter_of(section, line, asking, own=None, key="meter"):
     meter = Meter(section, line, asking, profile, kept(settings), kept(rows), points, blocks, _serial(profile))
     allowed = section.reads_per_day_max or profile.reads_per_day
     if allowed:
-        # Repeats take a quarter more of its battery at most.
-        meter.allowance = allowed * len(blocks) + max(section.retries, allowed * len(blocks) // 4)
+        meter.reads_per_day = allowed
     return meter
 
 

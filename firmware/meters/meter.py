@@ -46,8 +46,8 @@ class Meter:
     codes = ()
     # Of a meter on a battery: how many requests may be repeats, see poll.
     spare = 9999
-    # Most requests a day, 0: as many as wanted.
-    allowance = 0
+    # How often it may be read a day, 0: as often as one likes.
+    reads_per_day = 0
     # Which of two forms of the request it is asked by, and whether it has answered that one.
     _takes_other = False
     _is_known = False
@@ -101,6 +101,12 @@ class Meter:
         """Where it is on its line: 'unit 1', 'number 000000000161'."""
         section = self.section
         return "number " + section.number if section.number else "unit %d" % section.unit
+
+    @property
+    def allowance(self):
+        """Most requests a day, 0: as many as one likes. Repeats take a quarter more of its battery at most."""
+        n = self.reads_per_day * len(self.blocks)
+        return n and n + max(self.section.retries, n // 4)
 
     @property
     def timeout_ms(self):
@@ -214,7 +220,7 @@ class Meter:
         places = [member[0] for member in block.members]
         found = [[values[i] for i in places]]
         try:
-            while len(found) < 2 or len(found) < 3 and found[0] != found[1]:
+            while (len(found) < 2 or len(found) < 3 and found[0] != found[1]) and self._may_confirm():
                 self._asking.put_values(block, await self._read_block(block), values, steps)
                 found.append([values[i] for i in places])
         except (NoReply, BadFrame, BadData, MeterRefused):
@@ -222,7 +228,14 @@ class Meter:
                 values[i] = None
             raise
         for k, i in enumerate(places):
-            values[i] = _middle([each[k] for each in found]) if len(found) > 2 else found[0][k]
+            each = [one[k] for one in found]
+            values[i] = _middle(each) if len(each) > 2 else each[0] if each[0] == each[-1] else None
+
+    def _may_confirm(self):
+        """True unless a meter on a battery would miss a later slot for it: that is worse than the 256th part of the garbled."""
+        if self.reads_per_day:
+            self.spare -= 1
+        return not self.reads_per_day or self.spare >= 0
 
     async def _read_block(self, block, is_probe=False):
         """The reply's data, with those of the frames that follow; valid until something else is awaited."""
@@ -286,7 +299,7 @@ class Meter:
 
     def _may_repeat(self):
         """True if a request may be made once more. What a meter on a battery has left is for its slots first."""
-        if self.allowance:
+        if self.reads_per_day:
             self.spare -= 1
             if self.spare < 0:
                 return False

@@ -125,15 +125,21 @@ class Poll:
 
     def _choose(self, now_s):
         """(coroutine function, its arguments ..) of what is due: registers, the earliest slot first and at equal slots in
-        configured order; then gauges; then probes of silent meters. None if nothing is due."""
+        configured order; then gauges; then probes of silent meters. None if nothing is due.
+
+        On a line that has no idle moment a gauge waits until its meter's next slot at most, a probe for a minute."""
         found = probe = None
         for index, meter in self._meters:
             slot_s = self.due[index]
-            if slot_s > now_s or index in self._open:
+            if slot_s > now_s:
                 continue
-            if not self.silence.is_silent(index):
+            if index in self._open:
+                # Its next slot has come: the others leave no time between.
+                return self._end_reading, index, meter
+            is_silent = self.silence.is_silent(index)
+            if not is_silent or now_s - slot_s > _LATE_S:
                 if found is None or slot_s < self.due[found[1]]:
-                    found = self._begin_reading, index, meter
+                    found = self._probe if is_silent else self._begin_reading, index, meter
             elif probe is None or slot_s < self.due[probe[1]]:
                 probe = self._probe, index, meter
         if found is None and self._open:
@@ -153,6 +159,8 @@ class Poll:
         """Take up meters that are due far ahead: the clock had been ahead and was set back."""
         for index, meter in self._meters:
             if self.due[index] > now_s + meter.section.every_s + AHEAD_S:
+                # A reading that is begun is for a slot that has not been yet.
+                self._open.pop(index, None)
                 self.log.rewind(index)
                 self.due[index] = slot_after(self.zone, meter.section.every_s, now_s)
 

@@ -30,7 +30,7 @@ class Over(Exception):
 
 
 class Babble(Exception):
-    """The line does not fall silent."""
+    """The line cannot be used as it is. args: (why,), or none: it does not fall silent."""
 
 
 def char_us(settings):
@@ -96,6 +96,10 @@ class Scan:
     async def ask(self, settings, request, for_ms, quiet_ms=20):
         """All bytes that were heard since the ask before, without the request's echo. Babble: the line is not silent."""
         await self._look()
+        try:
+            self.line.set(settings)
+        except (ValueError, OSError):
+            raise Babble("this port cannot do that")
         if request[0] == PREAMBLE:
             request = self.wake + request
         watch = self.line.watch
@@ -158,17 +162,17 @@ class Scan:
             try:
                 if not self.is_left_out(settings):
                     await look(settings)
-            except Babble:
-                await self.leave_out(settings)
+            except Babble as error:
+                await self.leave_out(settings, *error.args)
 
     def is_left_out(self, settings):
         """True if the line was found not to fall silent at these settings."""
         return settings in self._left_out
 
-    async def leave_out(self, settings):
-        """The line does not fall silent at these settings. Babble, once that is so at many and nobody was found."""
+    async def leave_out(self, settings, why="the line is not silent"):
+        """The line cannot be used at these settings. Babble, once that is so at many and nobody was found."""
         self._left_out.append(settings)
-        await self.say("at %s the line is not silent; left out" % settings_text(settings))
+        await self.say("at %s %s; left out" % (settings_text(settings), why))
         if len(self._left_out) >= _MOST_LEFT_OUT and not self.finds:
             raise Babble()
 

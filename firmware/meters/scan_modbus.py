@@ -97,8 +97,8 @@ class Scanner:
                     recent = []
             if not patient:
                 await self._take(settings, await scan.listen(_PATIENT_MS))
-        except scanning.Babble:
-            await scan.leave_out(settings)
+        except scanning.Babble as error:
+            await scan.leave_out(settings, *error.args)
 
     async def _again(self, settings, units):
         """Ask those once more, patiently, one of which may have been heard."""

@@ -34,7 +34,10 @@ _FAULTS = (
     (lambda c: c["lines"][0].update(wake_bytes=20), "meters[0].protocol must not be modbus: line A has wake_bytes"),
     (lambda c: c["meters"][0].update(settings="9600 8X1"), "meters[0].settings must be"),
     (lambda c: c["meters"][0].update(settings="250000 8N1"), "meters[0].settings must be"),
-    (lambda c: c["meters"][0].update(timeout_ms=50), "meters[0].timeout_least_ms must be at most timeout_ms, 50"),
+    (
+        lambda c: c["meters"][0].update(timeout_ms=50, timeout_least_ms=60),
+        "meters[0].timeout_least_ms must be at most timeout_ms, 50",
+    ),
     (lambda c: c["meters"][0].update(set_clock="broadcast"), "meters[0].set_clock must be never: only DL/T 645"),
 )
 

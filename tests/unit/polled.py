@@ -48,7 +48,7 @@ class Meter:
 
     timeout_ms = 500
     has_gauges = False
-    allowance = 0
+    allowance = reads_per_day = 0
     spare = 0
     blocks = (None,)
 

@@ -94,6 +94,8 @@ class _Meter:
     clock = None
     clock_text = None
 
+    reads_per_day = 0
+
     def __init__(self, world, name, off_s=0, set_clock="never", protocol="dlt645", settings=(2400, 8, 0, 1), limit_s=300):
         self.world = world
         self.name = name

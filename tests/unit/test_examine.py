@@ -30,6 +30,8 @@ class _Meter:
     clock = (0, 0, "")
     findings = ()
 
+    reads_per_day = 0
+
     def __init__(self, reads, profile="sdm630", protocol="modbus", points=_POINTS, **keys):
         number = "" if protocol == "modbus" else "000000000161"
         keys["points"] = tuple(point[0] for point in points)

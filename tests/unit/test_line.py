@@ -610,3 +610,18 @@ def test_an_exchange_over_the_turn_of_the_ticks():
         bus = _Bus(start_us=(1 << 30) - before_us)
         raised(NoReply, bus.ask, 1)
         assert bus.clock.us - bus.uart.end_us < 530000
+
+
+def test_a_port_that_refuses_half_way_is_set_anew_the_next_time():
+    bus = _Bus([[(5000, _frame())], [(5000, _frame())]])
+    bus.ask(1)
+    real = bus.uart.init
+
+    def init(**settings):
+        bus.uart.char_us = 1
+        raise ValueError("bits")
+
+    bus.uart.init = init
+    raised(ValueError, bus.line.set, _2400)
+    bus.uart.init = real
+    assert bus.ask(1) == _DATA and bus.uart.settings == [_9600, _9600]

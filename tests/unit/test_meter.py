@@ -932,7 +932,7 @@ def test_probes_try_both_orders_of_a_data_identifier_in_turn():
 
 def test_a_meter_on_a_battery_repeats_only_what_is_left():
     found = meter([(None, NoReply(500))] * 3, retries=5)
-    found.allowance, found.spare = 24, 2
+    found.reads_per_day, found.spare = 24, 2
     _fault(found, NoReply)
     assert found.spare < 0 and found.counts[ledger.ASKED] == 3
     found.line.pairs = [(None, NoReply(500))]
@@ -946,6 +946,23 @@ def test_the_allowance_of_a_profile_has_a_quarter_for_repeats():
     keys = {"number": "78330011223344", "protocol": "cjt188", "reads_per_day_max": 2, "retries": 3}
     assert equip.meter_of(section("water", (), **keys), None, None).allowance == 2 + 3
     assert equip.meter_of(section(), None, None).allowance == 0
+
+
+def test_what_a_battery_has_left_is_not_spent_on_confirming():
+    found = _noisy_meter("03 23", "04 23")
+    found.reads_per_day, found.spare = 24, 0
+    assert _read(found) == ([2303], True) and len(found.line.pairs) == 1
+    # One re-reading was left, and it said something else.
+    found = _noisy_meter("03 23", "04 23")
+    found.reads_per_day, found.spare = 24, 1
+    assert _read(found) == ([None], False) and not found.line.pairs
+
+
+def test_a_block_that_was_split_counts_as_its_parts_in_the_allowance():
+    found = meter([], reads_per_day_max=24)
+    assert found.allowance == 24 + 6
+    found.blocks.append(found.blocks[0])
+    assert found.allowance == 48 + 12
 
 
 # -- the line's turn --------------------------------------------------------------------------------------------------

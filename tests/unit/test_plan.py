@@ -259,6 +259,14 @@ def test_meters_whose_names_do_not_fit_into_a_block_are_refused():
     assert _fault(lines=[_A], meters=meters) is None
 
 
+def test_a_short_timeout_needs_no_word_of_the_least():
+    # As it was valid before there was one.
+    assert _fault(lines=[_A], meters=[dict(_meter("m"), timeout_ms=80)]) is None
+    assert _fault(lines=[_A], meters=[dict(_meter("m"), timeout_ms=80, timeout_least_ms=80)]) is None
+    key = _fault(lines=[_A], meters=[dict(_meter("m"), timeout_ms=80, timeout_least_ms=90)])
+    assert key == "meters[0].timeout_least_ms"
+
+
 def test_a_meter_whose_daily_summary_does_not_fit_is_refused():
     # 14 of them count: a summary of nearly 5 KB.
     assert _fault(lines=[_A], meters=_big_meters(1, 32, True)) == "meters"

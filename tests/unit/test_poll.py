@@ -278,3 +278,46 @@ def test_while_a_person_has_the_line_the_poll_waits_and_moves():
     assert slots[:2] == [0, 10] and slots[2] == 90 and slots[-1] == 110
     busy = [m for m in world.records(record.MISS) if m.cause == LINE_BUSY]
     assert [(m.slot_s - NOON_S, m.n_slots) for m in busy] == [(20, 7)]
+
+
+# -- lines that are never idle ----------------------------------------------------------------------------------------
+
+
+def test_a_line_without_an_idle_moment_starves_nobody():
+    # Two meters that are due every second and take two of them each.
+    for silent in (False, True):
+        world = World((("busy", 1, 2), ("busier", 1, 2), ("a", 60)))
+        meter = world.meters[2]
+        meter.has_gauges = not silent
+        if silent:
+            meter.script = [NoReply(500)] * 2
+        world.run(5)
+        found = [r.slot_s for r in world.records(record.READING) if r.meter == "a"]
+        assert len(found) >= 4, silent
+        # Every slot since the ring begins is on record, up to the newest.
+        world.log.close()
+        misses = [m for m in world.records(record.MISS) if m.meter == "a" and m.slot_s >= found[0]]
+        last_s = max(found + [m.end_s for m in misses])
+        assert len(found) + sum([m.n_slots for m in misses]) == (last_s - found[0]) // 60 + 1, silent
+        assert world.now - last_s < 180, silent
+
+
+def test_a_reading_of_a_wrong_future_is_dropped_when_the_clock_is_set_back():
+    world = World((("a", 900, 30),), start_s=NOON_S + 86400)
+    world.meters[0].has_gauges = True
+    parts = []
+    real = world.meters[0].read_part
+
+    async def read_part(values, registers):
+        found = await real(values, registers)
+        if registers and not parts:
+            parts.append(1)
+            world.now = NOON_S + 60
+        return found
+
+    world.meters[0].read_part = read_part
+    world.run(14 * 3600)
+    slots = [r.slot_s for r in world.records(record.READING)]
+    assert slots and max(slots) < NOON_S + 86400
+    # The day has its summary.
+    assert len(world.records(record.DAY)) >= 1

@@ -4,6 +4,7 @@ from framed import cjt, dlt
 from memory import hexed, raised
 from wired import Site
 
+from firmware.console.commands import run_command
 from firmware.console.raw import heard_lines, raw
 from firmware.errors import CommandError
 from firmware.protocols.typed import Typed, crc_bytes
@@ -189,3 +190,11 @@ def test_meters_of_all_protocols_answer():
     site = Site(meters, meters=[dict(_MAIN, settings="2400 8E1")])
     said = _said(site, "A " + _hex(cjt(0xAA, "A" * 14, 0x01, bytes((0x1F, 0x90, 0)))))
     assert "cjt188 number 42590008210438, function 81" in said[-1]
+
+
+def test_who_is_not_on_site_cannot_confirm_wherever_the_word_stands():
+    write = _hex(_modbus(1, 6, 0, 0, 0x12, 0x34))
+    for line in ("raw A %s confirmed", "raw A confirmed %s", "raw A %s confirmed fix", "raw A %s fix confirmed"):
+        site = _site()
+        error = raised(CommandError, site.run, run_command(site, line % write, site.say, False))
+        assert "serial port" in error.args[0] and site.last is None

@@ -418,3 +418,10 @@ def test_without_memory_for_the_tables_meters_are_found_all_the_same():
         guess_module._names = real
     assert found == [{"protocol": "modbus", "unit": 3, "profile": "?", "settings": "9600 8N1"}]
     assert "no memory left" in site.text()
+
+
+def test_settings_that_the_port_cannot_do_are_left_out():
+    site = Site([slave.meter(7, "sdm630", 12000, 1234560)])
+    site.uart.refuses = (19200,)
+    site.run(scan(site, ["A", "modbus", "19200", "8E1", "9600", "8N1", "7..7"], site.say))
+    assert "at 19200 8E1 this port cannot do that; left out" in site.text() and '"unit":7' in site.text()
