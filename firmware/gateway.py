@@ -160,17 +160,12 @@ class Gateway:
             self.supervisor.start("poll " + poll.name, poll.run_poll)
 
     async def _run_store(self):
-        """Erase ahead while no line is busy, and write cursors down when they are due."""
+        """Erase ahead while no line is busy, or sends at least, and write cursors down when they are due."""
         while True:
             self._n_store += 1
             if self.ring.needs_erase:
+                # Nobody sends when this ends; what is only waited for stays in the port meanwhile.
                 await self.quiet.wait(_ERASE_MS, _ERASE_WAIT_MS)
-                for line in self.lines:
-                    await line.lock.acquire()
-                try:
-                    self.ring.prepare()
-                finally:
-                    for line in self.lines:
-                        line.lock.release()
+                self.ring.prepare()
             self.ring.save_cursors()
             await asyncio.sleep(1)

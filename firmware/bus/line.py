@@ -174,7 +174,7 @@ class Line:
         """Send what nobody answers. BadFrame if the line does not fall silent."""
         async with self.lock:
             await self._begin(settings, 0)
-            await self._send(request, len(request))
+            await self._send(*self._with_wake(request, len(request)))
             self._heard_us = time.ticks_us()
 
     async def settle(self, for_ms):

@@ -26,6 +26,7 @@ _REPLY_MS = const(600)
 LINE_BUSY = "line busy"
 CLOCK_SET = "clock set"
 ALLOWANCE = "battery allowance"
+FAULT = "fault"
 
 
 class _Open:
@@ -216,16 +217,23 @@ class Poll:
         await self._read(index, meter, self._open.pop(index), False)
 
     async def _read(self, index, meter, opened, registers):
+        is_over = False
         try:
             opened.n_read += await meter.read_part(opened.values, registers)
+            is_over = True
         except (NoReply, BadFrame) as error:
+            is_over = True
             if opened.n_read:
                 self._store(index, meter, opened)
             else:
                 self._miss(index, meter, opened.slot_s, error)
             return
         except MeterError as error:
+            is_over = True
             opened.error = opened.error or error
+        finally:
+            if not is_over:
+                self._end_fault(index, meter, opened)
         if registers and opened.n_read:
             opened.at_s = self.now_s()
         if registers and meter.has_gauges:
@@ -235,6 +243,13 @@ class Poll:
         else:
             self._miss(index, meter, opened.slot_s, opened.error)
 
+    def _end_fault(self, index, meter, opened):
+        """A fault of ours, no memory for one, which the supervisor reports: the slot is on record all the same."""
+        if opened.n_read:
+            self._store(index, meter, opened)
+        else:
+            self.log.miss(index, opened.slot_s, FAULT)
+
     async def _probe(self, index, meter):
         """Ask a silent meter once; if it answers, it is read as a whole. Slots between two probes pass as missed."""
         slot_s = self._next_slot(index, meter)
@@ -243,11 +258,17 @@ class Poll:
             self.log.miss(index, slot_s, self.silence.cause(index))
             return
         opened = _Open(slot_s, None)
+        is_over = False
         try:
             opened.values, _ = await meter.read(is_probe=True)
+            is_over = True
         except MeterError as error:
+            is_over = True
             self._miss(index, meter, slot_s, error)
             return
+        finally:
+            if not is_over:
+                self._end_fault(index, meter, opened)
         self._store(index, meter, opened)
 
     def _miss(self, index, meter, slot_s, error):

@@ -7,10 +7,9 @@ from firmware.protocols.frame68 import END, PREAMBLE, START, checksum
 
 _MOST_PREAMBLE = const(16)
 
-# Requests that only read. Modbus: function: bytes between it and the checksum (application protocol V1.1b3); the file
-# record (14) and the device identification (2B 0E) are looked at by themselves.
+# Requests that only read. Modbus: function: bytes between it and the checksum (application protocol V1.1b3); the device
+# identification (2B 0E) is looked at by itself. Not the file record (14): what stands in it could be a frame of the others.
 _MODBUS_READS = {0x01: 4, 0x02: 4, 0x03: 4, 0x04: 4, 0x07: 0, 0x0B: 0, 0x11: 0, 0x18: 2}
-_FILE_RECORD, _RECORD_BYTES = const(0x14), const(7)
 _IDENTIFICATION = const(0x2B)
 # The others: function: bytes of its data. DL/T 645-2007, 7.1 to 7.3, also with a count and a time; CJ/T 188-2004, 7.
 # Not longer: what stands in the data could be a frame itself.
@@ -60,6 +59,10 @@ class Typed:
         frame = self.body[self._first :]
         if self.kind == hearing.MODBUS:
             return _is_modbus_read(frame)
+        whole = self.body + self.right
+        if crc_bytes(whole[:-2]) == whole[-2:]:
+            # It is a good request to Modbus unit 68H too.
+            return False
         n = len(frame) - (10 if self.kind == hearing.DLT645 else 11)
         return n in (_DLT_READS if self.kind == hearing.DLT645 else _CJT_READS).get(self.function, ())
 
@@ -98,8 +101,6 @@ def _is_modbus_read(frame):
     if len(frame) < 2:
         return False
     function, n = frame[1], len(frame) - 2
-    if function == _FILE_RECORD:
-        return n > 1 and frame[2] == n - 1 and frame[2] % _RECORD_BYTES == 0
     if function == _IDENTIFICATION:
         return n == 3 and frame[2] == 0x0E
     return _MODBUS_READS.get(function, -1) == n

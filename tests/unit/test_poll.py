@@ -302,6 +302,25 @@ def test_a_line_without_an_idle_moment_starves_nobody():
         assert world.now - last_s < 180, silent
 
 
+def test_a_fault_in_the_middle_of_a_reading_leaves_no_hole():
+    for step, slots in (((100, MemoryError()), [0, 60, 120, 180]), (MemoryError(), [0, 120, 180])):
+        world = World((("a", 60),))
+        world.meters[0].has_gauges = True
+        world.meters[0].script = [(1, 1), step]
+        done = 0
+        while done < 4:
+            done += 1
+            try:
+                world.run(60)
+            except MemoryError:
+                # As the supervisor does: it is started again.
+                done -= 1
+        found = [r.slot_s - NOON_S for r in world.records(record.READING)]
+        assert found[: len(slots)] == slots
+        faults = [m.slot_s - NOON_S for m in world.records(record.MISS) if m.cause == "fault"]
+        assert faults == ([] if slots[1] == 60 else [60])
+
+
 def test_a_reading_of_a_wrong_future_is_dropped_when_the_clock_is_set_back():
     world = World((("a", 900, 30),), start_s=NOON_S + 86400)
     world.meters[0].has_gauges = True

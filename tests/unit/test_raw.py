@@ -124,7 +124,7 @@ def test_only_reading_is_reading():
     reads = [
         _modbus(1, 1, 0, 0, 0, 1), _modbus(1, 2, 0, 0, 0, 1), _modbus(1, 3, 0, 0, 0, 1), _modbus(1, 4, 0, 0, 0, 1),
         _modbus(1, 7), _modbus(1, 0x0B), _modbus(1, 0x11), _modbus(1, 0x18, 0, 1), _modbus(1, 0x2B, 0x0E, 1, 0),
-        _modbus(1, 0x14, 7, 6, 0, 1, 0, 0, 0, 1), _modbus(0x68, 3, 0, 0, 0, 1),
+        _modbus(0x68, 3, 0, 0, 0, 1),
         dlt(number, 0x11, bytes(4)), dlt(number, 0x11, bytes(5)), dlt(number, 0x12, bytes(5)), dlt("A" * 12, 0x13),
         dlt(number, 0x01, bytes(2)), dlt(number, 0x02, bytes(2)), b"\xfe" * 4 + dlt(number, 0x11, bytes(4)),
         cjt(0x10, "42590008210438", 0x01, bytes(3)), cjt(0xAA, "A" * 14, 0x03, bytes(3)),
@@ -142,6 +142,9 @@ def test_only_reading_is_reading():
     # Long enough to hold a frame of its own.
     others += [dlt(number, 0x11, dlt(number, 0x14, bytes(16))), dlt(number, 0x12, bytes(4)), dlt(number, 0x13, bytes(1))]
     others += [cjt(0x10, "42590008210438", function, bytes(3)) for function in range(256) if function not in (1, 3)]
+    # A DL/T 645 read that is a good Modbus write to unit 68H as well; a file record that holds a broadcast of the time.
+    others += [hexed("68 10 00 5F 00 04 08 68 11 05 33 34 33 33 33 F4 22 16")]
+    others += [_modbus(1, 0x14, 21, *(dlt("9" * 12, 0x08, bytes(6)) + bytes(3)))]
     for request in others:
         assert not Typed(request).is_read, request
 
