@@ -142,8 +142,8 @@ def test_only_reading_is_reading():
     # Long enough to hold a frame of its own.
     others += [dlt(number, 0x11, dlt(number, 0x14, bytes(16))), dlt(number, 0x12, bytes(4)), dlt(number, 0x13, bytes(1))]
     others += [cjt(0x10, "42590008210438", function, bytes(3)) for function in range(256) if function not in (1, 3)]
-    # A DL/T 645 read that is a good Modbus write to unit 68H as well; a file record that holds a broadcast of the time.
-    others += [hexed("68 10 00 5F 00 04 08 68 11 05 33 34 33 33 33 F4 22 16")]
+    # A DL/T 645 read that is a good request to Modbus unit 68H as well; a file record that holds a broadcast of the time.
+    others += [hexed("68 51 55 53 48 00 00 68 11 04 33 33 34 33 F3 16")]
     others += [_modbus(1, 0x14, 21, *(dlt("9" * 12, 0x08, bytes(6)) + bytes(3)))]
     for request in others:
         assert not Typed(request).is_read, request
