@@ -88,9 +88,10 @@ def test_keys_typed_meanwhile_are_dropped_and_quick_commands_may_be_typed_ahead(
     before = len(unit.console())
     wait_for(lambda: unit.console().endswith("> "), 20, "its end")
     assert "3 found" in unit.console()[before - 200 :]
-    unit.type("clock\nread main\nlines")
-    wait_for(lambda: unit.console().count("source kept") == 1 and "3 meters;" in unit.console(), 10, "all answers")
-    assert "energy_import" in unit.console()
+    # Behind a scan the first reading listens for late answers first, and is not quick.
+    unit.type("clock\nlines\nread main")
+    wait_for(lambda: unit.console().count("source kept") == 1 and "energy_import" in unit.console(), 10, "all answers")
+    assert "3 meters;" in unit.console()
 
 
 def test_read_shows_what_was_sent_and_heard_and_when(own, tmp_path, more):
