@@ -60,9 +60,9 @@ bench: setup ## figures beside their limits and peers: a table, build/bench.json
 	@$(SETUP) twin
 	@$(VENV)/python -m tests.bench $(ONLY)
 
-deploy: setup ## copy what changed to the board on PORT=/dev/tty.. and restart it; CONFIG=folder with its configuration
+deploy: setup ## copy what changed to the board on PORT=/dev/tty.. and restart it; CONFIG=folder with its configuration, FROZEN=1 if its image has the firmware
 	@test -n "$(PORT)" || { echo "metergate: say where the board is: make deploy PORT=/dev/ttyUSB0"; exit 2; }
-	@$(VENV)/metergate deploy $(PORT) $(if $(CONFIG),--config-folder $(CONFIG))
+	@$(VENV)/metergate deploy $(PORT) $(if $(CONFIG),--config-folder $(CONFIG)) $(if $(FROZEN),--frozen)
 
 repl: setup ## MicroPython's own prompt, or the gateway's console, of the board on PORT=/dev/tty..
 	@test -n "$(PORT)" || { echo "metergate: say where the board is: make repl PORT=/dev/ttyUSB0"; exit 2; }

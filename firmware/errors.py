@@ -27,7 +27,8 @@ class BadFrame(MeterError):
     """Bytes were heard, but no frame in them answers the request. args: (heard_bytes, fault)
 
     fault: "checksum", a frame of this meter with a wrong one, or a part of it; "other", a good frame of another meter;
-    "late", a good one of this meter that answers something else; "noise", none of these."""
+    "late", a good one of this meter that answers something else; "noise", none of these; "babble", the line did not fall
+    silent, and nothing was sent."""
 
     cause = "bad frame"
 

@@ -211,7 +211,8 @@ class Line:
             if counts is not self.counts:
                 ledger.replied(counts, self.delay_ms, at_s)
         self.pause.ended(is_answered)
-        self._given_up = not is_answered
+        # Where nothing was sent nothing comes late.
+        self._given_up = not is_answered and error.args[1:] != ("babble",)
 
     def _fault_of(self, counts, error):
         """Where a bad frame is counted. A good one of another meter, after one was given up, is that one's, late."""
@@ -241,7 +242,7 @@ class Line:
                 return
             if time.ticks_diff(time.ticks_ms(), begun_ms) > _BABBLE_CHARS * self._char_us // 1000 + silence_us // 1000:
                 self._noisy = _NOISY
-                raise BadFrame(bytes(memoryview(self._in)[:n]), "noise")
+                raise BadFrame(bytes(memoryview(self._in)[:n]), "babble")
             # Spun for with the other tasks' turns between: a board's shortest sleep is longer than the silence.
             await asyncio.sleep_ms(max(0, rest_us // 1000 - _SPIN_MS))
 

@@ -154,6 +154,8 @@ def refusal(meter, error):
         return "%s refused: code %02X. Does its profile fit this model?" % (place, error.code)
     if error.cause == "bad data":
         return "%s answers what is no value: %s. Does its profile fit this model?" % (place, error.args[0])
+    if error.args[1:] == ("babble",):
+        return "%s: not asked, the line is never silent. Do A and B touch, does a meter flood it? Take meters off" % place
     if error.cause == "bad frame":
         return "%s: heard no good frame, but %s. Wrong settings, two meters with one address, noise?" % (
             place,

@@ -321,6 +321,9 @@ class Meter:
                 self.settings, request, len(request), asking.reply, timeout_ms, self.counts, self.counts[ledger.USUAL_MS]
             )
         except (NoReply, BadFrame) as error:
+            if error.args[1:] == ("babble",):
+                # It was not asked.
+                raise
             self._n_silent = min(self._n_silent + 1, _MOST_DOUBLED)
             # A reply that was heard as a whole, though garbled, does not come again. Noise, or what others said, was none.
             heard = error.args[0] if isinstance(error, BadFrame) and error.args[1] == "checksum" else b""

@@ -88,8 +88,8 @@ def settings(tmp_path):
 def run(monkeypatch, capsys):
     """run(port, folder) -> (exit status of `metergate deploy`, the one line it says)."""
 
-    def run(port, folder=None):
-        words = ["metergate", "deploy", str(port)] + (["--config-folder", str(folder)] if folder else [])
+    def run(port, folder=None, *more):
+        words = ["metergate", "deploy", str(port)] + (["--config-folder", str(folder)] if folder else []) + list(more)
         monkeypatch.setattr("sys.argv", words)
         status = cli.main()
         said = capsys.readouterr()
@@ -118,6 +118,16 @@ def test_only_what_differs_is_copied(board, project, settings, run):
     # Each deploy restarts the board, and none of these restarts counts as a failed start but the last.
     board.wait_resets(3)
     assert board.files()["starts.txt"].split()[1] == b"1"
+
+
+def test_a_board_with_the_firmware_in_its_image_gets_no_files_of_it(board, settings, run):
+    assert run(board.port)[0] == 0
+    assert any(name.startswith("firmware/") for name in board.files())
+    # They would be taken for what is in the image.
+    status, said = run(board.port, settings, "--frozen")
+    assert status == 0
+    names = set(board.files())
+    assert {"boot.py", "main.py", "config.json"} < names and not [name for name in names if name.startswith("firmware/")]
 
 
 def test_what_is_on_the_board_starts(board, run):

@@ -543,7 +543,7 @@ def test_a_line_that_never_falls_silent_does_not_hold_up_the_gateway():
         bus = _Bus()
         bus.uart.read_us = read_us
         bus.uart.babbles = True
-        raised(BadFrame, bus.ask, 1)
+        assert raised(BadFrame, bus.ask, 1).args[1] == "babble"
         assert bus.clock.us < 4000000
         assert _counts(bus)[:5] == [1, 0, 0, 1, 0]
 
@@ -625,3 +625,12 @@ def test_a_port_that_refuses_half_way_is_set_anew_the_next_time():
     raised(ValueError, bus.line.set, _2400)
     bus.uart.init = real
     assert bus.ask(1) == _DATA and bus.uart.settings == [_9600, _9600]
+
+
+def test_a_line_that_is_never_silent_has_no_late_replies():
+    bus = _Bus()
+    bus.uart.babbles = True
+    for _ in range(3):
+        raised(BadFrame, bus.ask, 1)
+    found = dict(ledger.counted(bus.line.counts))
+    assert found.pop("noise_bytes") > 100 and found == {"requests": 3, "bad_frame": 3}

@@ -51,7 +51,7 @@ def _check(arguments):
 def _deploy(arguments):
     from metergate import deploy
 
-    return deploy.main(arguments.port, arguments.config_folder)
+    return deploy.main(arguments.port, arguments.config_folder, arguments.frozen)
 
 
 def _decode(arguments):
@@ -116,6 +116,7 @@ def _parser():
     command = commands.add_parser("deploy", help="copy what changed to a board and restart it")
     command.add_argument("port", help="serial port, such as /dev/ttyUSB0")
     command.add_argument("--config-folder", help="folder with config.json, secrets.json and CA files for this board")
+    command.add_argument("--frozen", action="store_true", help="the firmware is in the board's image: its files go")
     command.set_defaults(run=_deploy)
     return parser
 

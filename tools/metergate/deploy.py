@@ -151,10 +151,12 @@ class Board:
 # -- what is to be on the board: {name there: file here} ----------------------------------------------------------
 
 
-def firmware_files():
-    """boot.py and main.py as they are, the packages compiled into build/board. BoardError if one does not compile."""
+def firmware_files(frozen=False):
+    """boot.py and main.py as they are, the packages compiled into build/board. BoardError if one does not compile.
+
+    frozen: the board's image has the packages, and these two alone are its files."""
     files = {name: ROOT / name for name in SOURCES}
-    for package in PACKAGES:
+    for package in () if frozen else PACKAGES:
         sources = sorted((ROOT / package).rglob("*.py"))
         if not sources:
             raise BoardError(f"{package}/ is not there: make deps")
@@ -236,7 +238,7 @@ def _reason(port, said, printed):
     if "raw repl" in said:
         return f"no MicroPython answers on {port}: is it this port, and MicroPython on the board? See boards/"
     if "No space left" in said or "ENOSPC" in printed:
-        return "the board's file system is full: see boards/ for the partition table"
+        return "the board's file system is full: as files the firmware wants 8 MB of flash; with less freeze it, see boards/"
     if "SerialException" in said or "Input/output error" in said:
         return f"the connection to {port} broke off: check the cable, deploy again"
     errors = re.findall(r"^OSError: .*", printed, re.M) or ["it does not say why"]
@@ -307,11 +309,11 @@ def _umqtt(board):
     return "umqtt.simple is " + ("the one in the board's MicroPython" if frozen else "lib's")
 
 
-def main(port, config_folder=None):
+def main(port, config_folder=None, frozen=False):
     """Exit status: 0, or 1 with one line that says what to do. ConfigError before the board is touched."""
     config = config_files(config_folder) if config_folder else {}
     try:
-        print("metergate: " + deploy(port, {**firmware_files(), **config}))
+        print("metergate: " + deploy(port, {**firmware_files(frozen), **config}))
     except BoardError as error:
         print(f"metergate: {error.args[0]}", file=sys.stderr)
         return 1
