@@ -40,6 +40,8 @@ _NOISY = const(64)
 # What ask() keeps of what it hears.
 _MOST_ASKED_BYTES = const(600)
 _WAKE = const(0xFE)
+# Of those a request has so many of its own (protocols/frame68.py).
+_PREAMBLE_BYTES = const(4)
 # A request with its preamble.
 _MOST_REQUEST_BYTES = const(40)
 # Why a frame was none, as the decoders say it, and where it is counted.
@@ -361,9 +363,13 @@ class Line:
 
         What begins like the request and goes on differently was no echo: a meter's preamble and number, for instance."""
         i = 0
-        while i < n and 0 <= self._n_echo < n_request and self._in[i] == request[self._n_echo]:
+        while i < n and 0 <= self._n_echo < n_request:
+            if self._in[i] == request[self._n_echo]:
+                i += 1
+            elif not self._n_wake or self._n_echo >= self._n_wake + _PREAMBLE_BYTES or request[self._n_echo] != _WAKE:
+                break
+            # Else the converter has not heard all of the bytes that wake it up.
             self._n_echo += 1
-            i += 1
         if self._n_echo == n_request:
             self._n_echo = -1
             self.n_echoes += 1
@@ -377,7 +383,8 @@ class Line:
 
     def _end_echo(self, reply, request):
         n, self._n_echo = self._n_echo, -1
-        return reply.add(request, n) if n else None
+        first = min(n, self._n_wake)
+        return reply.add(memoryview(request)[first:], n - first) if n > first else None
 
     def _give_up(self, reply, request):
         """The deadline has passed: BadFrame if anything was heard but the echo."""

@@ -323,6 +323,7 @@ class Meter:
         except (NoReply, BadFrame) as error:
             if error.args[1:] == ("babble",):
                 # It was not asked.
+                self.counts[ledger.ASKED] -= 1
                 raise
             self._n_silent = min(self._n_silent + 1, _MOST_DOUBLED)
             # A reply that was heard as a whole, though garbled, does not come again. Noise, or what others said, was none.

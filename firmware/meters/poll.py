@@ -116,6 +116,8 @@ class Poll:
             self._n_turns += 1
             await asyncio.sleep_ms(_TAKEN_NAP_MS)
         async with self.line.turn:
+            # It may be midnight by now.
+            self._begin_day(self.now_s())
             turn = self._choose(self.now_s())
             if turn:
                 await turn[0](*turn[1:])

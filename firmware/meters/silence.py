@@ -4,6 +4,8 @@ from micropython import const
 
 # A silent meter is asked so often at least, or at each of its slots where these are further apart.
 _LONGEST_S = const(900)
+# One that was garbled is there, or its line is shorted and will be mended by somebody who wants to see it: so often at least.
+_LONGEST_GARBAGE_S = const(120)
 # Slots that brought nothing but garbage: from so many on a meter counts as silent too. It is there, after all.
 _GARBAGE = const(3)
 
@@ -20,13 +22,13 @@ class Silence:
         self._silent.pop(index, None)
 
     def missed(self, index, slot_s, every_s, cause, is_garbage):
-        """A slot has brought no answer. The next probe is 1, 2, 4, .. slots later, up to 15 minutes."""
+        """A slot has brought no answer. The next probe is 1, 2, 4, .. slots later, up to 15 minutes, or 2."""
         entry = self._silent.setdefault(index, [0, 0, 0, cause])
         entry[0] += 1
         entry[3] = cause
         if is_garbage and not entry[1] and entry[0] < _GARBAGE:
             return
-        longest_s = max(every_s, _LONGEST_S)
+        longest_s = max(every_s, _LONGEST_GARBAGE_S if is_garbage else _LONGEST_S)
         entry[2] = slot_s + min(every_s << min(entry[1], 16), longest_s)
         entry[1] += 1
 

@@ -291,9 +291,9 @@ def test_a_line_without_an_idle_moment_starves_nobody():
         meter.has_gauges = not silent
         if silent:
             meter.script = [NoReply(500)] * 2
-        world.run(5)
+        world.run(1)
         found = [r.slot_s for r in world.records(record.READING) if r.meter == "a"]
-        assert len(found) >= 4, silent
+        assert len(found) >= 2, silent
         # Every slot since the ring begins is on record, up to the newest.
         world.log.close()
         misses = [m for m in world.records(record.MISS) if m.meter == "a" and m.slot_s >= found[0]]

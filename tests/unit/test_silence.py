@@ -48,6 +48,14 @@ def test_garbage_is_silence_from_the_third_time_on():
     assert silence.cause(0) == _NO_REPLY
 
 
+def test_garbage_is_asked_again_after_two_minutes_at_most():
+    # A line that was shorted is read again soon after somebody has parted the wires.
+    silence = Silence()
+    for i in range(20):
+        silence.missed(0, 60 * i, 60, "bad frame", True)
+    assert silence.rest_s(0, 60 * 19) == 120
+
+
 def test_a_clock_that_was_set_back_does_not_put_a_probe_off():
     silence = Silence()
     for _ in range(8):
