@@ -36,12 +36,14 @@ def wire_lines(app, watch, settings, hide=None):
     char_us = (1 + bits + (parity is not None) + stop) * 1000000 // baud
     end_us = None
     sent = b""
+    shown_sent = ""
     for at_us, what, n_first, data in watch.parts[:_MOST_SHOWN]:
         if what == "sent":
             sent = data
             wire_us = len(data) * char_us
             end_us = time.ticks_add(at_us, wire_us)
-            shown = (hide or hex_text)(data), len(data), -(-wire_us // 1000), settings_text(settings)
+            shown_sent = (hide or hex_text)(data)
+            shown = shown_sent, len(data), -(-wire_us // 1000), settings_text(settings)
             yield "sent   %s  %s   (%d bytes, %d ms at %s)" % ((time_text(app, at_us),) + shown)
             continue
         after = time_text(app, at_us)
@@ -51,6 +53,9 @@ def wire_lines(app, watch, settings, hide=None):
         elif end_us is not None:
             # Its bytes were there before they were looked for.
             after = "+%d ms" % max(0, (time.ticks_diff(at_us, end_us) - n_first * char_us) // 1000)
+            if "**" in shown_sent and len(data) >= len(sent):
+                yield "heard  %-12s  (%d bytes, not shown: what was sent may be in them)" % (after, len(data))
+                continue
         yield "heard  %-12s  %s" % (after, hex_text(data))
     n_more = len(watch.parts) + watch.n_more - _MOST_SHOWN
     if n_more > 0:
