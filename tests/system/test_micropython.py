@@ -14,7 +14,8 @@ _MODULES = sorted(path.stem for path in _UNIT.glob("test_*.py"))
 _HEAP_BYTES = 600_000
 # These hold flashes of up to 128 KB, and images of them, in the heap, or the source of half the firmware, compiled there.
 _LARGE_HEAP_BYTES = 4_000_000
-_LARGE = ("test_log", "test_outbox", "test_ring", "test_ring_cuts", "test_identity", "test_poll", "test_poll_busy", "test_raw", "test_scan")
+_LARGE = ("test_log", "test_outbox", "test_ring", "test_ring_cuts", "test_identity", "test_raw", "test_scan")
+_LARGE += ("test_poll", "test_poll_busy")
 
 
 def _run(module, *words):
