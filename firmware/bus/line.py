@@ -76,7 +76,7 @@ class Line:
     def __init__(self, name, uart, drive=None, pause_ms=0, wake_bytes=0):
         self.name = name
         self.counts = ledger.new()
-        # Held while a request is out; whoever must block the loop for long takes it too.
+        # Held while a request is out or the line is listened to: no moment to block the loop for long, see meters/quiet.py.
         self.lock = asyncio.Lock()
         # Held by whoever reads a meter, over all its requests: a person's read must not mix with the poll's, or a late
         # reply to one would be taken for the other's.
@@ -98,11 +98,6 @@ class Line:
     def is_sending(self):
         """True while a request is on its way out: the driver may be on."""
         return self in Line._sending
-
-    @property
-    def settings(self):
-        """(baud, bits, parity, stop) of the newest exchange, or None."""
-        return self._settings
 
     def set(self, settings):
         """Set the port to (baud, bits, parity, stop). ValueError or OSError if it cannot do that."""

@@ -121,22 +121,28 @@ class Meter:
         """True if some of its blocks hold no register."""
         return not all(self._holds_register(block) for block in self.blocks)
 
+    @property
+    def has_registers(self):
+        """True if some of its blocks hold registers."""
+        return any(self._holds_register(block) for block in self.blocks)
+
     # -- reading -----------------------------------------------------------------------------------------------
 
-    async def read(self, is_probe=False):
+    async def read(self):
         """(values, complete): scaled integers or None in the order of points; complete is False if some are missing.
 
         A block that is refused or holds no values costs only its own points; a meter that falls silent is not asked for
-        the rest. NoReply, BadFrame, BadData or MeterRefused if none came. is_probe: its first request is not repeated."""
+        the rest. NoReply, BadFrame, BadData or MeterRefused if none came."""
         values = [None] * len(self.rows)
-        await self._read_blocks(self.blocks, values, self.steps, is_probe=is_probe)
+        await self._read_blocks(self.blocks, values, self.steps)
         return values, None not in values
 
-    async def read_part(self, values, registers):
+    async def read_part(self, values, registers, is_probe=False):
         """Put the values of the blocks that hold registers, or of the others, into values; how many of them there are.
 
-        The errors of read, if there are such blocks and none of them brought anything."""
-        return await self._read_blocks(self.blocks, values, self.steps, registers)
+        The errors of read, if there are such blocks and none of them brought anything. is_probe: the first request is not
+        repeated."""
+        return await self._read_blocks(self.blocks, values, self.steps, registers, is_probe)
 
     async def read_others(self, rows, blocks):
         """The values of other points of its profile, as read() gives them; blocks as meters/equip.py makes them."""
@@ -220,7 +226,7 @@ class Meter:
         places = [member[0] for member in block.members]
         found = [[values[i] for i in places]]
         try:
-            while (len(found) < 2 or len(found) < 3 and found[0] != found[1]) and self._may_confirm():
+            while (len(found) < 2 or len(found) < 3 and found[0] != found[1]) and self._has_spare():
                 self._asking.put_values(block, await self._read_block(block), values, steps)
                 found.append([values[i] for i in places])
         except (NoReply, BadFrame, BadData, MeterRefused):
@@ -231,8 +237,8 @@ class Meter:
             each = [one[k] for one in found]
             values[i] = _middle(each) if len(each) > 2 else each[0] if each[0] == each[-1] else None
 
-    def _may_confirm(self):
-        """True unless a meter on a battery would miss a later slot for it: that is worse than the 256th part of the garbled."""
+    def _has_spare(self):
+        """True unless a meter on a battery would miss a later slot for one more request: what it has left is for its slots."""
         if self.reads_per_day:
             self.spare -= 1
         return not self.reads_per_day or self.spare >= 0
@@ -298,11 +304,9 @@ class Meter:
                     raise
 
     def _may_repeat(self):
-        """True if a request may be made once more. What a meter on a battery has left is for its slots first."""
-        if self.reads_per_day:
-            self.spare -= 1
-            if self.spare < 0:
-                return False
+        """True if a request may be made once more; it is counted."""
+        if not self._has_spare():
+            return False
         self.counts[ledger.RETRIES] += 1
         self.line.counts[ledger.RETRIES] += 1
         return True

@@ -101,7 +101,6 @@ class Poll:
             self._n_turns += 1
             now_s = self.now_s()
             self._rewind(now_s)
-            self._begin_day(now_s)
             wait_s = self.next_s - now_s
             if wait_s <= 0:
                 await self._take_turn()
@@ -116,7 +115,6 @@ class Poll:
             self._n_turns += 1
             await asyncio.sleep_ms(_TAKEN_NAP_MS)
         async with self.line.turn:
-            # It may be midnight by now.
             self._begin_day(self.now_s())
             turn = self._choose(self.now_s())
             if turn:
@@ -218,10 +216,10 @@ class Poll:
         """Ask a meter for its gauges, and store the reading."""
         await self._read(index, meter, self._open.pop(index), False)
 
-    async def _read(self, index, meter, opened, registers):
+    async def _read(self, index, meter, opened, registers, is_probe=False):
         is_over = False
         try:
-            opened.n_read += await meter.read_part(opened.values, registers)
+            opened.n_read += await meter.read_part(opened.values, registers, is_probe)
             is_over = True
         except (NoReply, BadFrame) as error:
             is_over = True
@@ -253,25 +251,13 @@ class Poll:
             self.log.miss(index, opened.slot_s, FAULT)
 
     async def _probe(self, index, meter):
-        """Ask a silent meter once; if it answers, it is read as a whole. Slots between two probes pass as missed."""
+        """Ask a silent meter once; if it answers, it is read as others are. Slots between two probes pass as missed."""
         slot_s = self._next_slot(index, meter)
         if not self.silence.is_due(index, slot_s, meter.section.every_s) or not self._has_allowance(meter, slot_s):
             # Not asked, for it was silent.
             self.log.miss(index, slot_s, self.silence.cause(index))
             return
-        opened = _Open(slot_s, None)
-        is_over = False
-        try:
-            opened.values, _ = await meter.read(is_probe=True)
-            is_over = True
-        except MeterError as error:
-            is_over = True
-            self._miss(index, meter, slot_s, error)
-            return
-        finally:
-            if not is_over:
-                self._end_fault(index, meter, opened)
-        self._store(index, meter, opened)
+        await self._read(index, meter, _Open(slot_s, [None] * len(meter.points)), meter.has_registers, True)
 
     def _miss(self, index, meter, slot_s, error):
         code = " %02X" % error.code if isinstance(error, MeterRefused) else ""

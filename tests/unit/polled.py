@@ -48,6 +48,7 @@ class Meter:
 
     timeout_ms = 500
     has_gauges = False
+    has_registers = True
     allowance = reads_per_day = 0
     spare = 0
     blocks = (None,)
@@ -72,8 +73,8 @@ class Meter:
     def names(self):
         return record.MeterNames(self.name, self.section.every_s, POINTS, serial="" if self.identifies else None)
 
-    async def read_part(self, values, registers):
-        self.note("registers" if registers else "gauges")
+    async def read_part(self, values, registers, is_probe):
+        self.note("probe" if is_probe else "registers" if registers else "gauges")
         if registers:
             self._begin()
         first, end = (0, 2) if not self.has_gauges else (0, 1) if registers else (1, 2)
@@ -82,11 +83,6 @@ class Meter:
                 raise self._step[i]
             values[i] = self._step[i]
         return 1
-
-    async def read(self, is_probe):
-        self.note("probe")
-        self._begin()
-        return list(self._step), None not in self._step
 
     def note(self, part):
         self.parts.append((self.world.now, part))

@@ -66,7 +66,11 @@ class _World:
         """The values of a reading, or the cause of its miss."""
         async with self.line.turn:
             try:
-                return (await self.meter.read(is_probe))[0]
+                if is_probe:
+                    values = [None] * len(self.meter.points)
+                    await self.meter.read_part(values, True, True)
+                    return values
+                return (await self.meter.read())[0]
             except MeterError as error:
                 return error.cause
 

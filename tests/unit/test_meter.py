@@ -915,15 +915,16 @@ def test_a_part_that_brings_nothing_says_why():
 
 def test_a_probe_is_made_once_and_what_it_wakes_is_read_as_usual():
     found = meter([(None, NoReply(500))], retries=3)
-    raised(NoReply, asyncio.run, found.read(True))
+    raised(NoReply, asyncio.run, found.read_part([None], True, True))
     found = meter([(None, _GOOD), (None, NoReply(500)), (None, _floats(_2000))], points=("voltage_l1", "power"), retries=3)
-    assert asyncio.run(found.read(True)) == ([1000, 20000], True)
+    values = [None, None]
+    assert asyncio.run(found.read_part(values, False, True)) == 2 and values == [1000, 20000]
 
 
 def test_probes_try_both_orders_of_a_data_identifier_in_turn():
     found = _cjt_meter([(_cjt_ask(order), NoReply(500)) for order in (_LOW, _HIGH, _LOW)], retries=3)
     for _ in range(3):
-        raised(NoReply, asyncio.run, found.read(True))
+        raised(NoReply, asyncio.run, found.read_part([None], True, True))
     assert not found.line.pairs
 
 

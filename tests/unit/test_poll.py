@@ -141,7 +141,7 @@ def test_a_meter_without_registers_is_read_too():
     meter = world.meters[0]
     meter.has_gauges = True
 
-    async def read_part(values, registers):
+    async def read_part(values, registers, is_probe):
         if registers:
             meter._step = (7, 5)
             return 0

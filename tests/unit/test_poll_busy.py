@@ -58,8 +58,8 @@ def test_a_reading_of_a_wrong_future_is_dropped_when_the_clock_is_set_back():
     parts = []
     real = world.meters[0].read_part
 
-    async def read_part(values, registers):
-        found = await real(values, registers)
+    async def read_part(values, registers, is_probe):
+        found = await real(values, registers, is_probe)
         if registers and not parts:
             parts.append(1)
             world.now = NOON_S + 60
