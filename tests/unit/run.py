@@ -4,6 +4,7 @@ A test is a function called test_.. in a module tests/unit/test_*.py, with asser
 The exit status is 1 if one failed, or if there was none.
 """
 
+import gc
 import os
 import sys
 
@@ -31,6 +32,8 @@ def _run(name):
             failed += 1
             print("FAILED %s.%s" % (name, test))
             sys.print_exception(error)
+        # Or what one test held of the heap stands, in pieces, in the way of the next one's flash.
+        gc.collect()
     return passed, failed
 
 
