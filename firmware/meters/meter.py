@@ -116,15 +116,9 @@ class Meter:
             return section.timeout_ms
         return min(section.timeout_ms, max(section.timeout_least_ms, 2 * slow_ms + _MARGIN_MS))
 
-    @property
-    def has_gauges(self):
-        """True if some of its blocks hold no register."""
-        return not all(self._holds_register(block) for block in self.blocks)
-
-    @property
-    def has_registers(self):
-        """True if some of its blocks hold registers."""
-        return any(self._holds_register(block) for block in self.blocks)
+    def holds(self, registers):
+        """True if some of its blocks hold registers; or gauges alone, if registers is False."""
+        return any(self._holds_register(block) == registers for block in self.blocks)
 
     # -- reading -----------------------------------------------------------------------------------------------
 

@@ -236,7 +236,7 @@ class Poll:
                 self._end_fault(index, meter, opened)
         if registers and opened.n_read:
             opened.at_s = self.now_s()
-        if registers and meter.has_gauges:
+        if registers and meter.holds(False):
             self._open[index] = opened
         elif opened.n_read:
             self._store(index, meter, opened)
@@ -257,7 +257,7 @@ class Poll:
             # Not asked, for it was silent.
             self.log.miss(index, slot_s, self.silence.cause(index))
             return
-        await self._read(index, meter, _Open(slot_s, [None] * len(meter.points)), meter.has_registers, True)
+        await self._read(index, meter, _Open(slot_s, [None] * len(meter.points)), meter.holds(True), True)
 
     def _miss(self, index, meter, slot_s, error):
         code = " %02X" % error.code if isinstance(error, MeterRefused) else ""

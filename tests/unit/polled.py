@@ -48,7 +48,6 @@ class Meter:
 
     timeout_ms = 500
     has_gauges = False
-    has_registers = True
     allowance = reads_per_day = 0
     spare = 0
     blocks = (None,)
@@ -72,6 +71,9 @@ class Meter:
 
     def names(self):
         return record.MeterNames(self.name, self.section.every_s, POINTS, serial="" if self.identifies else None)
+
+    def holds(self, registers):
+        return registers or self.has_gauges
 
     async def read_part(self, values, registers, is_probe):
         self.note("probe" if is_probe else "registers" if registers else "gauges")

@@ -891,7 +891,7 @@ def test_blocks_that_hold_a_register_are_read_for_themselves():
         [(_ask(0x156, 2), _floats(_2000)), (_ask(0, 2), _GOOD), (_ask(0x34, 2), _floats(_10))],
         points=("voltage_l1", "power", "energy_total"),
     )
-    assert found.has_gauges
+    assert found.holds(True) and found.holds(False)
     values = [None] * 3
     assert _read_part(found, values, True) == 1 and values == [None, None, 200000]
     assert _read_part(found, values, False) == 2 and values == [1000, 100, 200000]
@@ -899,7 +899,7 @@ def test_blocks_that_hold_a_register_are_read_for_themselves():
 
 def test_a_block_with_both_is_read_with_the_registers():
     found = meter([(_ask(0x34, 22), _gap(_2000, _10, 18))], points=("energy_import", "power"))
-    assert not found.has_gauges
+    assert found.holds(True) and not found.holds(False)
     values = [None] * 2
     assert _read_part(found, values, True) == 1 and None not in values
     assert _read_part(found, values, False) == 0

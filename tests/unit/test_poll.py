@@ -171,6 +171,24 @@ def test_a_silent_meter_is_asked_less_and_less_often_and_once():
     assert len([r for r in world.records(record.READING) if r.meter == "good"]) == 120
 
 
+def test_a_silent_meter_of_gauges_alone_is_probed_once_by_its_gauges():
+    world = World((("dead", 60),))
+    meter = world.meters[0]
+    asked = []
+
+    async def read_part(values, registers, is_probe):
+        if registers:
+            return 0
+        asked.append(is_probe)
+        raise NoReply(500)
+
+    meter.holds = lambda registers: not registers
+    meter.read_part = read_part
+    world.run(1000)
+    # Full tries once, then a request at 1, 2, 4 and 8 minutes.
+    assert asked == [False] + [True] * 4
+
+
 def test_a_silent_meter_with_few_slots_is_asked_at_each():
     world = World((("dead", 3600),))
     world.meters[0].script = [NoReply(500)] * 10

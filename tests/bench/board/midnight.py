@@ -31,8 +31,8 @@ registers_us = []
 for _, meter in rig.polls[0]._meters:
     read_part = meter.read_part
 
-    async def watched(values, registers, read_part=read_part):
-        found = await read_part(values, registers)
+    async def watched(values, registers, is_probe, read_part=read_part):
+        found = await read_part(values, registers, is_probe)
         if registers:
             registers_us.append(rig.world.now_us)
         return found

@@ -53,12 +53,12 @@ class Released:
         wire.drive = watched
 
 
-async def send(line, other, dice, n):
-    """n transmissions, at another baud rate each, and than that of the other line."""
+async def send(line, mine, dice, n):
+    """n transmissions of line number mine, at another baud rate each, and than that of the other line."""
     k = 0
     for i in range(n):
-        k += 2 if SETTINGS[(k + 1) % len(SETTINGS)] == other.settings else 1
-        settings = SETTINGS[k % len(SETTINGS)]
+        k += 2 if SETTINGS[(k + 1) % len(SETTINGS)] == newest[1 - mine] else 1
+        newest[mine] = settings = SETTINGS[k % len(SETTINGS)]
         # Nobody answers: the line listens for as long as a reply would take.
         await line.ask(settings, dice.bytes(dice.between(SHORTEST, LONGEST)), dice.between(5, 60))
         counts["transmissions"] += 1
@@ -109,10 +109,12 @@ async def run():
     quiet = Quiet(rig.lines, [], clock.now_ms)
     tasks = [asyncio.create_task(erase(rig, quiet, Seeded(SEED + 1))), asyncio.create_task(shake(rig, quiet, Seeded(SEED + 2)))]
     tasks += [asyncio.create_task(block(rig, Seeded(SEED + 10 + i))) for i in range(TASKS)]
-    await asyncio.gather(*[send(rig.lines[i], rig.lines[1 - i], Seeded(SEED + 20 + i), N // 2) for i in range(2)])
+    await asyncio.gather(*[send(rig.lines[i], i, Seeded(SEED + 20 + i), N // 2) for i in range(2)])
 
 
 rig = Rig([LINE, {"name": "B", "uart": 2, "tx": 19, "rx": 18, "de": 5}], [], seed=SEED)
+# Of each line, the settings it was given last.
+newest = [None, None]
 counts = {"transmissions": 0, "erases": 0, "stalls": 0, "impatient": 0, "blocked": 0}
 if HOW == "asleep":
     Line._send = send_asleep
