@@ -131,24 +131,23 @@ class Line:
             noise = reply.noise_bytes
             counts = self.counts if counts is None else counts
             self._count(counts, ledger.REQUESTS)
-            is_over = False
             try:
                 await self._begin(settings, self.pause.turn(counts))
                 request, n = self._with_wake(request, n)
                 await self._send(request, n)
                 found = await self._receive(reply, request, n, timeout_ms, expect_ms)
                 self._ended(counts, reply.noise_bytes - noise, None)
-                is_over = True
                 return found
             except (NoReply, BadFrame, MeterRefused) as error:
                 self._ended(counts, reply.noise_bytes - noise, error)
-                is_over = True
+                raise
+            except BaseException:
+                # Stopped in the middle: the reply may still come.
+                self._given_up = True
+                self.stray_ms = time.ticks_ms()
                 raise
             finally:
                 self._heard_us = time.ticks_us()
-                if not is_over:
-                    self._given_up = True
-                    self.stray_ms = time.ticks_ms()
 
     async def ask(self, settings, request, for_ms, quiet_ms=20):
         """Send request; all bytes that come back until it is silent for quiet_ms and 5 characters, without the echo.

@@ -217,23 +217,23 @@ class Poll:
         await self._read(index, meter, self._open.pop(index), False)
 
     async def _read(self, index, meter, opened, registers, is_probe=False):
-        is_over = False
         try:
             opened.n_read += await meter.read_part(opened.values, registers, is_probe)
-            is_over = True
         except (NoReply, BadFrame) as error:
-            is_over = True
             if opened.n_read:
                 self._store(index, meter, opened)
             else:
                 self._miss(index, meter, opened.slot_s, error)
             return
         except MeterError as error:
-            is_over = True
             opened.error = opened.error or error
-        finally:
-            if not is_over:
-                self._end_fault(index, meter, opened)
+        except BaseException:
+            # A fault of ours, no memory for one, which the supervisor reports: the slot is on record all the same.
+            if opened.n_read:
+                self._store(index, meter, opened)
+            else:
+                self.log.miss(index, opened.slot_s, FAULT)
+            raise
         if registers and opened.n_read:
             opened.at_s = self.now_s()
         if registers and meter.holds(False):
@@ -242,13 +242,6 @@ class Poll:
             self._store(index, meter, opened)
         else:
             self._miss(index, meter, opened.slot_s, opened.error)
-
-    def _end_fault(self, index, meter, opened):
-        """A fault of ours, no memory for one, which the supervisor reports: the slot is on record all the same."""
-        if opened.n_read:
-            self._store(index, meter, opened)
-        else:
-            self.log.miss(index, opened.slot_s, FAULT)
 
     async def _probe(self, index, meter):
         """Ask a silent meter once; if it answers, it is read as others are. Slots between two probes pass as missed."""
