@@ -5,7 +5,8 @@ The decoders of modbus, dlt645 and cjt188 look for the one reply to a request; h
 
 from micropython import const
 
-from firmware.protocols import bcd, modbus
+from firmware.protocols import bcd
+from firmware.protocols.crc import crc16
 from firmware.protocols.frame68 import ANY, END, PREAMBLE, START, checksum
 
 MODBUS, DLT645, CJT188 = "modbus", "dlt645", "cjt188"
@@ -59,7 +60,7 @@ def _end_modbus(heard, i):
     end = i + length
     if not length or end > len(heard):
         return 0
-    crc = modbus.crc16(heard, i, end - 2)
+    crc = crc16(heard, i, end - 2)
     return end if heard[end - 2] == crc & 0xFF and heard[end - 1] == crc >> 8 else 0
 
 

@@ -9,6 +9,7 @@ import sys
 from micropython import const
 
 from firmware.errors import BadFrame, MeterRefused
+from firmware.protocols.crc import crc16
 
 HOLDING = const(3)
 INPUT = const(4)
@@ -20,22 +21,6 @@ _MOST_FRAME = const(255)
 _EXCEPTION_BYTES = const(5)
 # Room for noise before a full frame.
 _BUFFER_BYTES = const(320)
-
-# CRC-16 of Modbus over serial line V1.02, 6.2.2, four bits at a time: polynomial A001, reflected.
-_CRC = (
-    0x0000, 0xCC01, 0xD801, 0x1400, 0xF001, 0x3C00, 0x2800, 0xE401,
-    0xA001, 0x6C00, 0x7800, 0xB401, 0x5000, 0x9C01, 0x8801, 0x4400,
-)  # fmt: skip
-
-
-def crc16(buf, first, end):
-    """The checksum of buf[first:end], 0..65535; it goes low byte first on the wire. Allocates nothing."""
-    crc = 0xFFFF
-    for i in range(first, end):
-        crc ^= buf[i]
-        crc = (crc >> 4) ^ _CRC[crc & 15]
-        crc = (crc >> 4) ^ _CRC[crc & 15]
-    return crc
 
 
 class _Typing:

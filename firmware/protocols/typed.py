@@ -2,7 +2,8 @@
 
 from micropython import const
 
-from firmware.protocols import hearing, modbus
+from firmware.protocols import hearing
+from firmware.protocols.crc import crc16
 from firmware.protocols.frame68 import END, PREAMBLE, START, checksum
 
 _MOST_PREAMBLE = const(16)
@@ -21,7 +22,7 @@ _PASSWORDS = {0x14: (4, 8), 0x18: (4, 12), 0x19: (0, 4), 0x1A: (0, 4), 0x1B: (0,
 
 
 def crc_bytes(body):
-    crc = modbus.crc16(body, 0, len(body))
+    crc = crc16(body, 0, len(body))
     return bytes((crc & 0xFF, crc >> 8))
 
 

@@ -4,7 +4,7 @@ from framed import cjt, dlt
 from memory import hexed
 
 from firmware.protocols import hearing
-from firmware.protocols.modbus import crc16
+from firmware.protocols.crc import crc16
 from tests.sim.seeded import Seeded
 
 _DLT = dlt("000000000161", 0x91, bytes((0, 0, 1, 0, 0x45, 0x23, 0x01, 0)))

@@ -10,6 +10,7 @@ from firmware.bus import line as line_module
 from firmware.bus.line import Line
 from firmware.errors import BadFrame, MeterRefused, NoReply
 from firmware.protocols import modbus
+from firmware.protocols.crc import crc16
 
 _9600 = (9600, 8, None, 1)
 _2400 = (2400, 8, 0, 1)
@@ -125,7 +126,7 @@ class _Bus:
 
 
 def _framed(*body):
-    crc = modbus.crc16(body, 0, len(body))
+    crc = crc16(body, 0, len(body))
     return bytes(body) + bytes((crc & 0xFF, crc >> 8))
 
 

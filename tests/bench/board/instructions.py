@@ -82,11 +82,12 @@ def decode(protocol):
 def _registers():
     """A Modbus reply of 10 f32."""
     from firmware.protocols import modbus
+    from firmware.protocols.crc import crc16
 
     frame = bytearray((1, modbus.HOLDING, 40))
     for i in range(10):
         frame.extend(struct.pack(">f", 230.5 + 1234.567 * i))
-    crc = modbus.crc16(frame, 0, len(frame))
+    crc = crc16(frame, 0, len(frame))
     return bytes(frame) + bytes((crc & 0xFF, crc >> 8))
 
 

@@ -35,12 +35,12 @@ class _Board:
 
 async def _exchange(settings, request, n, reply, timeout_ms, counts, expect_ms):
     """Stands for Line.exchange: registers that are all 1."""
-    from firmware.protocols import modbus
+    from firmware.protocols.crc import crc16
 
     reply.expect(request)
     registers = request[4] << 8 | request[5]
     frame = bytes((request[0], request[1], 2 * registers)) + b"\x00\x01" * registers
-    crc = modbus.crc16(frame, 0, len(frame))
+    crc = crc16(frame, 0, len(frame))
     return reply.add(frame + bytes((crc & 0xFF, crc >> 8)), len(frame) + 2)
 
 
