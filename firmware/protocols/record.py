@@ -4,11 +4,11 @@ The names, units and decimals a reading needs travel in the log as NAMES notes, 
 after the configuration has changed. Pure: no flash, no clock.
 """
 
-import struct
-
 from micropython import const
 
 from firmware.errors import RecordError
+from firmware.protocols.tracks import Tracks
+from firmware.protocols.varint import MOST_BYTES, folded, put_varint, unfolded, varint_of
 
 # Kinds below NOTES have a seq and are sent; the others only serve the log itself.
 READING = const(1)
@@ -19,6 +19,16 @@ CHANGE = const(5)
 NOTES = const(16)
 NAMES = const(16)
 CURSORS = const(17)
+CONSUMERS = const(18)
+ABOUT = const(19)
+TIME = const(20)
+RETIRED = const(21)
+# All of them but readings, which have a form of their own.
+KINDS = (MISS, DAY, EVENT, CHANGE, NAMES, CURSORS, CONSUMERS, ABOUT, TIME, RETIRED)
+
+# 2025-01-01, from which seconds and days are counted in records: they are small integers on a board until 2059.
+EPOCH_S = const(1735689600)
+_EPOCH_DAY = const(20089)
 
 # Quality bits of a reading.
 Q_UNSYNCHRONISED = const(1)
@@ -30,14 +40,7 @@ Q_FIRST = const(64)
 REGISTER = "register"
 GAUGE = "gauge"
 
-_READING = "<BIB"
-_MISS = "<BIIH"
-_DAY = "<BI"
-_READING_BYTES = const(6)
-_MISS_BYTES = const(11)
-_DAY_BYTES = const(5)
-# 63 bits and a sign, 7 bits a byte.
-_MOST_VARINT = const(10)
+_REGISTER_BIT = const(16)
 # Characters of a meter's own number; longer ones are cut.
 MOST_SERIAL = const(16)
 
@@ -102,78 +105,96 @@ class Event:
         self.members = members
 
 
-def _u32(value):
-    # struct truncates without a word on a board.
-    if not 0 <= value <= 0xFFFFFFFF:
-        raise ValueError("32 bits")
-    return value
+class About:
+    """What the records of a block were made under: config (its hash), zone (POSIX TZ), version of the firmware."""
+
+    def __init__(self, config, zone, version):
+        self.config = config
+        self.zone = zone
+        self.version = version
 
 
-def _u8(value):
-    if not 0 <= value <= 0xFF:
-        raise ValueError("8 bits")
-    return value
+class _Writer:
+    """The bytes of a record, one part after another."""
+
+    def __init__(self, first=None):
+        self.bytes = bytearray()
+        if first is not None:
+            if not 0 <= first <= 0xFF:
+                raise ValueError("8 bits")
+            self.bytes.append(first)
+
+    def number(self, number):
+        part = bytearray(MOST_BYTES)
+        n = put_varint(part, 0, number)
+        self.bytes.extend(part[:n])
+        return self
+
+    def text(self, text):
+        data = text.encode()
+        self.number(len(data)).bytes.extend(data)
+        return self
 
 
-def _put_varint(out, value):
-    """0 is no value; else zigzag, so that small magnitudes are short, plus one. -2**63 < value < 2**63."""
-    if value is None:
-        number = 0
-    elif -(1 << 63) < value < 1 << 63:
-        number = (value << 1 if value >= 0 else (-value << 1) - 1) + 1
-    else:
-        raise ValueError("63 bits")
-    while number > 127:
-        out.append(number & 127 | 128)
-        number >>= 7
-    out.append(number)
+class _Parts:
+    """A record's parts, one after another. RecordError where it ends too early."""
 
+    def __init__(self, payload, at):
+        self._payload = payload
+        self._at = at
 
-def _varint(buf, at):
-    """(value or None, next offset). RecordError if it does not end."""
-    number = shift = 0
-    for i in range(at, min(at + _MOST_VARINT, len(buf))):
-        number |= (buf[i] & 127) << shift
-        if not buf[i] & 128:
-            if number == 0:
-                return None, i + 1
-            number -= 1
-            return (-((number + 1) >> 1) if number & 1 else number >> 1), i + 1
-        shift += 7
-    raise RecordError("number without end")
+    def number(self):
+        number, self._at = varint_of(self._payload, self._at)
+        return number
 
+    def value(self):
+        value = unfolded(self.number())
+        if value is None:
+            raise RecordError("no value")
+        return value
 
-def put_reading(index, slot_s, at_s, quality, values):
-    """Bytes of a reading of meter number index (0..255); values in the order of the meter's points."""
-    out = bytearray(struct.pack(_READING, _u8(index), _u32(slot_s), quality & 0xFF))
-    # A byte instead of four: most readings come within a minute.
-    _put_varint(out, _u32(at_s) - slot_s)
-    for value in values:
-        _put_varint(out, value)
-    return out
+    def text(self):
+        n = self.number()
+        first, self._at = self._at, self._at + n
+        if self._at > len(self._payload):
+            raise RecordError("no end")
+        return _text(self._payload, first, self._at)
+
+    def rest(self):
+        return _text(self._payload, self._at, len(self._payload))
+
+    @property
+    def is_done(self):
+        return self._at == len(self._payload)
 
 
 def put_miss(index, slot_s, end_s, n_slots, cause):
-    """Bytes of a miss; n_slots above 65535 stands as 65535, the bounds stay exact."""
-    return struct.pack(_MISS, _u8(index), _u32(slot_s), _u32(end_s), min(n_slots, 0xFFFF)) + cause.encode()
+    """Bytes of a miss of meter number index, 0..255: n_slots slots from slot_s to end_s, Unix seconds."""
+    out = _Writer(index).number(folded(slot_s - EPOCH_S)).number(end_s - slot_s).number(n_slots)
+    out.bytes.extend(cause.encode())
+    return out.bytes
 
 
 def put_day(index, day, members):
     """Bytes of a daily summary; day: days since 1970 of the local date."""
-    return struct.pack(_DAY, _u8(index), _u32(day)) + members.encode()
+    out = _Writer(index).number(day - _EPOCH_DAY)
+    out.bytes.extend(members.encode())
+    return out.bytes
 
 
 def put_names(index, names, same=None):
-    """Bytes of a NAMES note: `index name every_s last_slot_s next_day point:unit:decimals:class .. #serial`.
+    """Bytes of a NAMES note: what the records of meter number index, 0..255, mean from now on.
 
-    same: the index of a note before it that has the same points; they are then said as `=index`."""
-    if same is None:
-        points = " ".join("%s:%s:%d:%s" % point for point in names.points)
-    else:
-        points = "=%d" % same
-    serial = " #" + names.serial if names.serial else ""
-    head = "%d %s %d %d %d " % (index, names.name, names.every_s, names.last_slot_s, names.next_day)
-    return (head + points + serial).encode()
+    same: the index of a note before it that has the same points, which are then not said again."""
+    out = _Writer(index).text(names.name).number(names.every_s)
+    out.number(max(0, names.last_slot_s - EPOCH_S)).number(max(0, names.next_day - _EPOCH_DAY)).text(names.serial or "")
+    if same is not None:
+        out.number(0).number(same)
+        return out.bytes
+    out.number(len(names.points))
+    for name, unit, decimals, klass in names.points:
+        out.number(decimals | (_REGISTER_BIT if klass == REGISTER else 0)).text(name).text(unit)
+    return out.bytes
 
 
 def serial_of(text):
@@ -181,104 +202,193 @@ def serial_of(text):
     return "".join(c if "!" <= c <= "~" else "_" for c in text.strip())[-MOST_SERIAL:]
 
 
-def put_cursors(cursors):
-    """Bytes of a CURSORS note: `consumer seq ..` of a dict."""
-    return " ".join("%s %d" % pair for pair in sorted(cursors.items())).encode()
+def put_consumers(cursors, last_seq):
+    """Bytes of a CONSUMERS note: the names of a dict's consumers, in order, and how far each is behind last_seq."""
+    out = _Writer()
+    for name in sorted(cursors):
+        out.text(name).number(max(0, last_seq - cursors[name]))
+    return out.bytes
 
 
-def cursors_of(payload):
-    """The dict of a CURSORS note."""
-    words = bytes(payload).decode().split()
-    return {words[i]: int(words[i + 1]) for i in range(0, len(words) - 1, 2)}
+def put_cursors(cursors, last_seq):
+    """Bytes of a CURSORS note: how far each consumer, in their order, is behind last_seq."""
+    out = _Writer()
+    for name in sorted(cursors):
+        out.number(max(0, last_seq - cursors[name]))
+    return out.bytes
 
 
-def _point(word):
-    name, unit, decimals, klass = word.split(":")
-    return name, unit, int(decimals), klass
+def put_about(config_hash, zone, version):
+    """Bytes of an ABOUT note; texts, of which the zone has no space."""
+    return ("%s %s %s" % (config_hash, zone, version)).encode()
+
+
+def put_time(from_s, to_s, source):
+    """Bytes of a TIME note: the clock was set from from_s to to_s, Unix seconds, after source."""
+    out = _Writer().number(folded(from_s)).number(folded(to_s))
+    out.bytes.extend(source.encode())
+    return out.bytes
+
+
+def put_retired(blocks):
+    """Bytes of a RETIRED note: the numbers of the blocks that are not used any more."""
+    out = _Writer()
+    for block in sorted(blocks):
+        out.number(block)
+    return out.bytes
+
+
+class Time:
+    """The clock was set from from_s to to_s, Unix seconds, after source."""
+
+    kind = TIME
+
+    def __init__(self, from_s, to_s, source):
+        self.from_s = from_s
+        self.to_s = to_s
+        self.source = source
+
+
+def times_of(found):
+    """(first, last) time that a record is about, seconds since EPOCH_S; None if it has none."""
+    kind = found.kind if hasattr(found, "kind") else 0
+    if kind == READING:
+        return found.slot_s - EPOCH_S, found.at_s - EPOCH_S
+    if kind == MISS:
+        return found.slot_s - EPOCH_S, found.end_s - EPOCH_S
+    return None
 
 
 class Decoder:
-    """Turns records into objects; NAMES notes, given in the log's order, tell it what the readings mean.
+    """Turns a block's records into objects; its notes, given in their order, tell it what the others mean.
 
-    shared: {meter's name: MeterNames}, which are used where a note says the same points: what only the log itself asks for,
-    last slot, next day and serial number, is then theirs."""
+    begin() at each block. shared: {meter's name: MeterNames}, which are used where a note says the same points: what only the
+    log itself asks for, last slot, next day and serial number, is then theirs.
+    meters {index: MeterNames}; about, or None; cursors {consumer: seq}; retired blocks, a list; is_headed: the heading of this
+    block was whole, since CONSUMERS is its end."""
 
     def __init__(self, shared=None):
-        self.meters = {}
         self.shared = shared or {}
-        # The MeterNames of the newest note, and the indices of its heading up to it.
-        self.named = None
-        self._said = []
+        self.tracks = Tracks()
+        self.meters = {}
+        self.about = None
+        self.cursors = {}
+        self.retired = []
+        self.is_headed = False
+        self._consumers_check = 0
 
-    def decode(self, kind, payload):
-        """Reading, Miss, Day or Event; None for a note. RecordError if the bytes are none of these."""
-        if kind == READING:
-            return self._reading(payload)
-        if kind == MISS:
-            if len(payload) < _MISS_BYTES:
-                raise RecordError("short miss")
-            index, slot_s, end_s, n_slots = struct.unpack_from(_MISS, payload)
-            return Miss(self._meter(index).name, slot_s, end_s, n_slots, _text(payload, _MISS_BYTES))
-        if kind == DAY:
-            if len(payload) < _DAY_BYTES:
-                raise RecordError("short day")
-            index, day = struct.unpack_from(_DAY, payload)
-            return Day(self._meter(index).name, day, _text(payload, _DAY_BYTES))
-        if kind in (EVENT, CHANGE):
-            return Event(kind, _text(payload, 0))
-        if kind == NAMES:
-            self._names(_text(payload, 0))
-        return None
+    def begin(self):
+        """A block begins: what it means is said anew."""
+        self.tracks.begin()
+        self.meters = {}
+        self.about = None
+        self.is_headed = False
+        self._consumers_check = 0
 
-    def _reading(self, payload):
-        if len(payload) < _READING_BYTES:
-            raise RecordError("short reading")
-        index, slot_s, quality = struct.unpack_from(_READING, payload)
-        meter = self._meter(index)
-        after_s, at = _varint(payload, _READING_BYTES)
-        if after_s is None or not 0 <= slot_s + after_s <= 0xFFFFFFFF:
-            raise RecordError("no time")
-        values = []
-        for _ in meter.points:
-            value, at = _varint(payload, at)
-            values.append(value)
-        if at != len(payload):
-            raise RecordError("more values than points")
+    def tie(self, kind, payload):
+        """What the check of such a record is tied to: the note without which it would be read as something else.
+
+        RecordError if that is not known."""
+        if kind in (MISS, DAY):
+            if not len(payload):
+                raise RecordError("no meter")
+            return self.tracks.named(payload[0])
+        return self._consumers_check if kind == CURSORS else 0
+
+    def reading(self, parsed, check):
+        """The Reading that tracks.parse gave, whose check holds."""
+        index, is_key, slot, after_s, quality, values, _ = parsed
+        self.tracks.taken(index, is_key, slot, after_s, quality, values, check)
+        meter = self.meters[index]
+        slot_s = slot + EPOCH_S
         return Reading(meter.name, meter.points, slot_s, slot_s + after_s, quality, values)
 
-    def _meter(self, index):
-        if index not in self.meters:
+    def decode(self, kind, payload, last_seq, check):
+        """Miss, Day, Event, Time, MeterNames, About, or what else the kind has; its check holds. RecordError if it is none.
+
+        last_seq: the newest seq before it, or its own."""
+        if kind == NAMES:
+            return self._names(payload, check)
+        if kind in (CURSORS, CONSUMERS):
+            return self._cursors(kind, _Parts(payload, 0), last_seq, check)
+        if kind == MISS:
+            parts = _Parts(payload, 1)
+            slot_s = parts.value() + EPOCH_S
+            end_s = slot_s + parts.number()
+            return Miss(self._meter(payload).name, slot_s, end_s, parts.number(), parts.rest())
+        if kind == DAY:
+            parts = _Parts(payload, 1)
+            return Day(self._meter(payload).name, parts.number() + _EPOCH_DAY, parts.rest())
+        if kind in (EVENT, CHANGE):
+            return Event(kind, _text(payload, 0, len(payload)))
+        if kind == TIME:
+            parts = _Parts(payload, 0)
+            return Time(parts.value(), parts.value(), parts.rest())
+        if kind == ABOUT:
+            words = _text(payload, 0, len(payload)).split(" ")
+            if len(words) != 3:
+                raise RecordError("about")
+            self.about = About(*words)
+            return self.about
+        if kind == RETIRED:
+            parts, self.retired = _Parts(payload, 0), []
+            while not parts.is_done:
+                self.retired.append(parts.number())
+            return self.retired
+        raise RecordError("kind %d" % kind)
+
+    def _meter(self, payload):
+        if payload[0] not in self.meters:
             raise RecordError("a meter without names")
-        return self.meters[index]
+        return self.meters[payload[0]]
 
-    def _names(self, line):
-        try:
-            words = line.split(" ")
-            serial = words.pop()[1:] if words[-1][0] == "#" else ""
-            index = int(words[0])
-            if self._said and index <= self._said[-1]:
-                self._said = []
-            if words[5:6] and words[5][0] == "=":
-                same = int(words[5][1:])
-                if same not in self._said:
-                    # Its note is damaged; one from before may be another meter's. Unreadable is better than wrong.
-                    self.meters.pop(index, None)
-                    raise RecordError("names")
-                points = self._meter(same).points
-            else:
-                points = tuple(_point(word) for word in words[5:])
-            self._said.append(index)
-            # A decoder lives as long as a data centre does; what the gateway holds already is not held twice.
-            names = self.shared.get(words[1])
-            if names is None or names.points != points:
-                names = MeterNames(words[1], int(words[2]), points, int(words[3]), int(words[4]), serial)
-            self.meters[index] = self.named = names
-        except (ValueError, IndexError):
-            raise RecordError("names")
+    def _cursors(self, kind, parts, last_seq, check):
+        if kind == CONSUMERS:
+            self._consumers_check = check
+            self.is_headed = True
+            self.cursors = {}
+            while not parts.is_done:
+                name = parts.text()
+                self.cursors[name] = last_seq - parts.number()
+        else:
+            for name in sorted(self.cursors):
+                self.cursors[name] = last_seq - parts.number()
+        return self.cursors
+
+    def _names(self, payload, check):
+        parts = _Parts(payload, 1)
+        index = payload[0]
+        # Until it is read: readings told by another one's points would be others.
+        self.tracks.unname(index)
+        self.meters.pop(index, None)
+        name, every_s, slot, day, serial = parts.text(), parts.number(), parts.number(), parts.number(), parts.text()
+        points = self._points(parts)
+        # A decoder lives as long as a data centre does; what the gateway holds already is not held twice.
+        names = self.shared.get(name)
+        if names is None or names.points != points or names.every_s != every_s:
+            last_slot_s, next_day = slot + EPOCH_S if slot else 0, day + _EPOCH_DAY if day else 0
+            names = MeterNames(name, every_s, points, last_slot_s, next_day, serial)
+        self.meters[index] = names
+        self.tracks.name(index, every_s, [point[3] == REGISTER for point in points], check)
+        return names
+
+    def _points(self, parts):
+        n = parts.number()
+        if n == 0:
+            same = parts.number()
+            if same not in self.meters:
+                raise RecordError("names")
+            return self.meters[same].points
+        points = []
+        for _ in range(n):
+            form = parts.number()
+            name, unit = parts.text(), parts.text()
+            points.append((name, unit, form & ~_REGISTER_BIT, REGISTER if form & _REGISTER_BIT else GAUGE))
+        return tuple(points)
 
 
-def _text(payload, first):
+def _text(payload, first, end):
     try:
-        return bytes(payload[first:]).decode()
+        return bytes(payload[first:end]).decode()
     except UnicodeError:
         raise RecordError("text")

@@ -1,56 +1,90 @@
-"""The bytes of a block of the ring: header and record frames. SPEC.md, "Flash". Pure: no device."""
+"""The bytes of a block of the ring: mark, header, and the checks of its frames. SPEC.md, "Flash". Pure: no device."""
 
 import binascii
 import struct
 
 from micropython import const
 
-_MAGIC = b"MGr1"
-_HEADER = "<4sIIIII"  # magic, generation, log, first seq, opened_s, crc32 of the 20 bytes before
-HEADER_BYTES = const(24)
-_FRAME = "<HBII"  # payload bytes, kind, seq (0 for notes), crc32
-FRAME_BYTES = const(11)
-_PLACE = "<IHHBI"  # what the crc covers before the payload: generation, offset, payload bytes, kind, seq
-_ERASED_SIZE = const(0xFFFF)
-_ERASED_KIND = const(0xFF)
+from firmware.protocols.crc import crc16
+
+MAGIC = b"MGr2"
+_MARK = "<4sIIH"  # magic, generation, log, crc16 of the 12 bytes before
+MARK_BYTES = const(14)
+# First seq, opened_s, generation of the block before, bounds of its times, its SHA-256, crc32 of mark and header.
+_HEADER = "<IIIII32sI"
+HEADER_BYTES = const(70)
+# A header's bounds where the block before held nothing that has a time.
+NO_TIME_S = const(0xFFFFFFFF)
+CHECK_BYTES = const(2)
+# What a check that was never written reads as; so no check may be that.
+_ERASED = const(0xFFFF)
+
+_place = bytearray(6)
 
 
-def put_header(generation, log, first_seq, opened_s):
-    """The 24 bytes at the beginning of a block. log: 8 hex digits; the others 0..2**32-1."""
-    header = bytearray(HEADER_BYTES)
-    struct.pack_into(_HEADER, header, 0, _MAGIC, generation, int(log, 16), first_seq, opened_s & 0xFFFFFFFF, 0)
-    struct.pack_into("<I", header, 20, binascii.crc32(memoryview(header)[:20]))
-    return header
+class Header:
+    """Of an opened block: first_seq, opened_s, before (generation of the block before; 0: none), its min_s and max_s, its sha."""
+
+    def __init__(self, first_seq, opened_s, before, min_s, max_s, sha):
+        self.first_seq = first_seq
+        self.opened_s = opened_s
+        self.before = before
+        self.min_s = min_s
+        self.max_s = max_s
+        self.sha = sha
 
 
-def header_of(header):
-    """(generation, log, first seq, opened_s), or None if these bytes are no header."""
-    magic, generation, log, first_seq, opened_s, crc = struct.unpack(_HEADER, header)
-    if magic != _MAGIC or crc != binascii.crc32(memoryview(header)[:20]):
+def put_mark(generation, log):
+    """The 14 bytes that say: this block was erased, wholly. Both 0..2**32-1."""
+    mark = bytearray(MARK_BYTES)
+    struct.pack_into(_MARK, mark, 0, MAGIC, generation, log, 0)
+    struct.pack_into("<H", mark, MARK_BYTES - 2, crc16(mark, 0, MARK_BYTES - 2))
+    return mark
+
+
+def mark_of(buf):
+    """(generation, log) by a block's first 14 bytes, or None if they are no mark."""
+    magic, generation, log, crc = struct.unpack_from(_MARK, buf, 0)
+    if magic != MAGIC or crc != crc16(buf, 0, MARK_BYTES - 2):
         return None
-    return generation, "%08x" % log, first_seq, opened_s
+    return generation, log
 
 
-def _crc_of(generation, offset, kind, seq, payload):
-    """The check of a record: it holds only in this place of this life of the block."""
-    return binascii.crc32(payload, binascii.crc32(struct.pack(_PLACE, generation, offset, len(payload), kind, seq)))
+def put_header(mark, header):
+    """The 56 bytes behind the mark."""
+    buf = bytearray(HEADER_BYTES)
+    buf[:MARK_BYTES] = mark
+    values = header.first_seq, header.opened_s, header.before, header.min_s, header.max_s, header.sha
+    struct.pack_into(_HEADER, buf, MARK_BYTES, *values, 0)
+    struct.pack_into("<I", buf, HEADER_BYTES - 4, binascii.crc32(memoryview(buf)[: HEADER_BYTES - 4]))
+    return memoryview(buf)[MARK_BYTES:]
 
 
-def put_frame(generation, offset, kind, seq, payload):
-    """The bytes of a record that is to stand at offset."""
-    frame = bytearray(FRAME_BYTES + len(payload))
-    frame[FRAME_BYTES:] = payload
-    struct.pack_into(_FRAME, frame, 0, len(payload), kind, seq, _crc_of(generation, offset, kind, seq, payload))
-    return frame
+def header_of(buf):
+    """Header by a block's first 70 bytes, or None if it has none, or not a whole one."""
+    values = struct.unpack_from(_HEADER, buf, MARK_BYTES)
+    if values[6] != binascii.crc32(memoryview(buf)[: HEADER_BYTES - 4]):
+        return None
+    return Header(*values[:6])
 
 
-def size_of(head):
-    """Payload bytes by a record's first 11 bytes, or None if nothing was written there."""
-    n, kind, _, _ = struct.unpack(_FRAME, head)
-    return None if n == _ERASED_SIZE and kind == _ERASED_KIND else n
+def seed_of(generation, log):
+    """What the checks of a block's frames begin with: they hold in this life of this block only."""
+    return crc16(put_mark(generation, log), 4, 12)
 
 
-def check_frame(head, payload, generation, offset):
-    """(kind, seq) of a record found at offset, or None if its check does not hold."""
-    _, kind, seq, crc = struct.unpack(_FRAME, head)
-    return (kind, seq) if crc == _crc_of(generation, offset, kind, seq, payload) else None
+def check_of(seed, offset, seq, tie, buf, end):
+    """The check of the frame buf[:end] that stands at offset, where seq is the next one; never FFFF. Allocates nothing."""
+    _place[0] = offset & 0xFF
+    _place[1] = offset >> 8
+    _place[2] = seq & 0xFF
+    _place[3] = seq >> 8 & 0xFF
+    _place[4] = tie & 0xFF
+    _place[5] = tie >> 8
+    check = crc16(buf, 0, end, crc16(_place, 0, 6, seed))
+    return check if check != _ERASED else 0
+
+
+def is_erased(buf):
+    """True if nothing but FF is in buf."""
+    return buf == b"\xff" * len(buf)

@@ -1,33 +1,60 @@
 """Reads the ring's records in order, while others are appended and old blocks are overwritten."""
 
-from firmware.store.block import FRAME_BYTES, HEADER_BYTES, check_frame, header_of, size_of
+from micropython import const
 
-_DAMAGED = object()
+from firmware.errors import RecordError
+from firmware.protocols import record, tracks
+from firmware.protocols.varint import varint_of
+from firmware.store import search
+from firmware.store.block import CHECK_BYTES, HEADER_BYTES, check_of, header_of, mark_of, seed_of
+
+_WINDOW_BYTES = const(256)
+# The least that is looked at, and the most that a reading takes.
+_LOOK_BYTES = const(64)
+_LONG_BYTES = const(768)
+_ERASED = const(0xFF)
+# Shorter is no record: head, a number, check.
+_LEAST_BYTES = const(4)
+# So many seqs at most are tried for a record that nothing stands behind.
+_FEW = const(4)
 
 
 class Reader:
-    """Iterates over (kind, seq, payload) from the first record of a block on, notes included.
+    """Iterates over (kind, seq, found) from the first record of a block on, notes included, which have seq 0.
 
-    It ends when it has caught up, and goes on when more was appended: call next() again. If its block is
-    overwritten it goes on with the oldest. Bytes that fail their check are passed over up to the next good record:
-    whoever reads sees the gap in the seqs."""
+    found: what record.Decoder makes of it, or None where the check holds and it cannot. It ends when it has caught up, and goes on
+    when more was appended: call next() again. If its block is overwritten it goes on with the oldest. What fails its check is
+    passed over up to what holds again: the seqs show the gap. n_damaged: places that were passed over; block, offset, seq: where
+    it stands, and the seq that comes next. most_lost: records that damage may have taken at once and what follows still be found."""
 
-    def __init__(self, ring, block):
+    def __init__(self, ring, block, shared=None):
         self.ring = ring
-        self.offset = HEADER_BYTES
-        self._head = bytearray(FRAME_BYTES)
+        self.decoder = record.Decoder(shared)
+        self.n_damaged = 0
+        self.most_lost = 64
+        self.seq = 0
+        self._window = memoryview(bytearray(_WINDOW_BYTES))
         self._enter(block)
 
     def _enter(self, block):
-        header = bytearray(HEADER_BYTES)
-        self.ring.device.readblocks(block, header, 0)
-        fields = header_of(header)
-        self._block = block
-        # The offset of damage behind which nothing good was found.
-        self._searched = 0
-        self._start = self.ring.starts[block]
-        self._generation = fields[0] if fields else 0
+        ring = self.ring
+        head = bytearray(HEADER_BYTES)
+        ring.blocks.read(block, head)
+        mark, header = mark_of(head), header_of(head)
+        self.block = block
+        self.generation = mark[0] if mark else ring.gone + 1
         self.offset = HEADER_BYTES
+        self._from = self._to = 0
+        self._seed = seed_of(self.generation, ring.log)
+        self.decoder.begin()
+        if header:
+            self.seq = header.first_seq
+            return
+        if not ring.blocks.is_erased(block, HEADER_BYTES):
+            self.n_damaged += 1
+        if not self.seq or not mark:
+            # Nothing says what its records' checks begin with.
+            self.offset = ring.blocks.bytes
 
     def __iter__(self):
         return self
@@ -39,56 +66,152 @@ class Reader:
         return found
 
     def next(self):
-        """The next (kind, seq, payload), or None at the end."""
+        """The next (kind, seq, found), or None at the end."""
         ring = self.ring
-        while True:
-            if ring.starts[self._block] != self._start:
-                self._enter(ring.oldest())
-            found = self._record_at(self.offset)
-            if found is _DAMAGED:
-                found = self._behind_damage()
-            if found is not None:
-                self.offset, kind, seq, payload = found
-                return kind, seq, payload
-            if ring.is_newest(self._block):
-                return None
-            self._enter(ring.after(self._block))
-
-    def _record_at(self, offset):
-        """(offset behind it, kind, seq, payload) of the record at offset; None if nothing was written there, or _DAMAGED."""
-        ring, head = self.ring, self._head
-        if offset + FRAME_BYTES > ring.block_bytes:
-            return None
-        ring.device.readblocks(self._block, head, offset)
-        n = size_of(head)
-        if n is None:
-            return None
-        end = offset + FRAME_BYTES + n
-        if end > ring.block_bytes:
-            return _DAMAGED
-        payload = bytearray(n)
-        ring.device.readblocks(self._block, payload, offset + FRAME_BYTES)
-        found = check_frame(head, payload, self._generation, offset)
-        return (end, found[0], found[1], payload) if found else _DAMAGED
-
-    def _behind_damage(self):
-        """The next good record in this block, as _record_at gives it, or None. Looks at every byte, once."""
-        ring, first = self.ring, self.offset
-        if first == self._searched:
-            return None
-        rest = bytearray(ring.block_bytes - first)
-        ring.device.readblocks(self._block, rest, first)
-        end = len(rest)
-        while end and rest[end - 1] == 0xFF:
-            end -= 1
-        for i in range(1, min(end, len(rest) - FRAME_BYTES + 1)):
-            head = rest[i : i + FRAME_BYTES]
-            n = size_of(head)
-            if n is None or i + FRAME_BYTES + n > len(rest):
-                continue
-            payload = rest[i + FRAME_BYTES : i + FRAME_BYTES + n]
-            found = check_frame(head, payload, self._generation, first + i)
-            if found:
-                return first + i + FRAME_BYTES + n, found[0], found[1], payload
-        self._searched = first
+        while ring.block >= 0:
+            if self.generation <= ring.gone:
+                self._enter(ring.oldest)
+            end = ring.offset if self.block == ring.block else ring.blocks.bytes
+            if not self._is_end(end):
+                found = self._take(self.offset, self.seq, end) or self._pass(end)
+                if found:
+                    return found
+            if self.block == ring.block:
+                break
+            seq = self.seq
+            self._enter(search.following(ring, self.block))
+            # Records are missing that were neither overwritten nor seen to be damaged.
+            if seq != self.seq and self.generation > ring.gone + 1:
+                self.n_damaged += 1
         return None
+
+    def _view(self, offset, n, end):
+        """A view of the block's bytes from offset on: n of them, or as many as there are up to end."""
+        n = min(n, end - offset)
+        if n > _WINDOW_BYTES:
+            view = memoryview(bytearray(n))
+            self.ring.blocks.read(self.block, view, offset)
+            return view
+        if not self._from <= offset or offset + n > self._to:
+            self._from, self._to = offset, min(end, offset + _WINDOW_BYTES)
+            self.ring.blocks.read(self.block, self._window[: self._to - offset], offset)
+        return self._window[offset - self._from : self._to - self._from]
+
+    def _look(self, offset, seq, end):
+        """What stands at offset, if its check holds with this seq: (parsed, kind, payload, check, length), parsed of a reading.
+
+        RecordError if nothing does."""
+        view, parsed, kind, first, n = self._shape(offset, end)
+        if parsed:
+            tie = self.decoder.tracks.tie(parsed[0], parsed[1])
+        else:
+            tie = self.decoder.tie(kind, view[first:n])
+        if n + CHECK_BYTES > len(view):
+            raise RecordError("no end")
+        check = check_of(self._seed, offset, seq, tie, view, n)
+        if view[n] != check & 0xFF or view[n + 1] != check >> 8:
+            raise RecordError("check")
+        return parsed, kind, view[first:n], check, n + CHECK_BYTES
+
+    def _shape(self, offset, end):
+        """(view, tracks.parse of a reading or None, kind, where the payload begins and ends) of the frame at offset.
+
+        RecordError if it is none."""
+        view = self._view(offset, min(_LOOK_BYTES, end - offset), end)
+        if view[0] & tracks.READING_BIT:
+            try:
+                parsed = self.decoder.tracks.parse(view)
+            except RecordError:
+                if len(view) == end - offset:
+                    raise
+                parsed = None
+            if not parsed or parsed[6] + CHECK_BYTES > len(view):
+                view = self._view(offset, _LONG_BYTES, end)
+                parsed = self.decoder.tracks.parse(view)
+            return view, parsed, record.READING, 0, parsed[6]
+        kind = view[0]
+        n, first = varint_of(view, 1)
+        n += first
+        if kind not in record.KINDS or n + CHECK_BYTES > end - offset:
+            raise RecordError("frame")
+        if n + CHECK_BYTES > len(view):
+            view = self._view(offset, n + CHECK_BYTES, end)
+        return view, None, kind, first, n
+
+    def _take(self, offset, seq, end):
+        """(kind, seq, found) of the frame at offset if its check holds with this seq, and go on behind it; else None."""
+        try:
+            parsed, kind, payload, check, n = self._look(offset, seq, end)
+        except RecordError:
+            return None
+        is_note = kind >= record.NOTES
+        self._go(offset + n, seq if is_note else seq + 1)
+        if parsed:
+            return kind, seq, self.decoder.reading(parsed, check)
+        try:
+            found = self.decoder.decode(kind, payload, seq - is_note, check)
+        except RecordError:
+            found = None
+        return kind, 0 if is_note else seq, found
+
+    def _go(self, offset, seq):
+        self.offset = offset
+        self.seq = seq
+
+    def _is_end(self, end):
+        return self.offset + _LEAST_BYTES > end or self._view(self.offset, 1, end)[0] == _ERASED
+
+    # -- damage ---------------------------------------------------------------------------------------------
+
+    def _pass(self, end):
+        """The first record behind the damage at offset that holds, taken; None if the block's records end here."""
+        first = self.offset, self.seq
+        found = self._pass_shapes(end)
+        if found is None:
+            self._go(*first)
+            found = self._search(end)
+        if found is None:
+            self._go(*first)
+        else:
+            self.n_damaged += 1
+        return found
+
+    def _pass_shapes(self, end):
+        """Pass over frames that still have their shape: the damaged one, and those told against what was in it."""
+        while not self._is_end(end):
+            try:
+                _, parsed, kind, _, n = self._shape(self.offset, end)
+            except RecordError:
+                return None
+            if parsed:
+                self.decoder.tracks.passed(parsed[0])
+            self._go(self.offset + n + CHECK_BYTES, self.seq if kind >= record.NOTES else self.seq + 1)
+            if not self._is_end(end):
+                found = self._take(self.offset, self.seq, end)
+                if found:
+                    return found
+        return None
+
+    def _search(self, end):
+        """Look at every byte for a record that says all by itself; the one behind it has to hold too."""
+        first, first_seq = self.offset, self.seq
+        for offset in range(first + 1, end - _LEAST_BYTES):
+            head = self._view(offset, 1, end)[0]
+            if head != tracks.KEY and head not in record.KINDS:
+                continue
+            n_seqs = min(self.most_lost, (offset - first) // _LEAST_BYTES + 1) + 1
+            for seq in range(first_seq, first_seq + n_seqs):
+                self.decoder.tracks.lost()
+                found = self._take(offset, seq, end)
+                if found is None:
+                    continue
+                if n_seqs <= _FEW if self._is_end(end) else self._holds(end):
+                    return found
+        return None
+
+    def _holds(self, end):
+        try:
+            self._look(self.offset, self.seq, end)
+        except RecordError:
+            return False
+        return True

@@ -1,347 +1,336 @@
-"""The flash ring: records in order, on a block device, each checked by CRC; the oldest are overwritten.
+"""The flash ring: records in order, on a block device, each with its check; the oldest are overwritten.
 
-SPEC.md, "Flash", gives every byte. No byte is programmed twice and blocks are erased in turn. After a cut at most
-the record being written is gone: a block that ends in torn bytes is left as it is, and the next one is opened.
+SPEC.md, "Flash", gives every byte. No byte is programmed twice and blocks are erased in turn. After a cut at most the record
+being written is gone: a block that ends in torn bytes is left as it is, and the next one is opened.
 """
 
-import os
-import struct
-from array import array
+import hashlib
 
 from micropython import const
 
-from firmware.clock import is_known
 from firmware.errors import StoreError
 from firmware.protocols import record
-from firmware.store.block import FRAME_BYTES, HEADER_BYTES, header_of, put_frame, put_header
+from firmware.protocols.varint import MOST_BYTES, put_varint
+from firmware.store import search
+from firmware.store.block import (
+    CHECK_BYTES,
+    HEADER_BYTES,
+    MARK_BYTES,
+    NO_TIME_S,
+    Header,
+    check_of,
+    put_header,
+    put_mark,
+    seed_of,
+)
+from firmware.store.blocks import Blocks
+from firmware.store.cursors import Cursors
 from firmware.store.reader import Reader
 
-_UNUSED = const(0xFFFFFFFF)
-_LEAST_BLOCKS = const(4)
-
 # The names in the heading of a block and the largest record fit into a block together: what a block of 4096 bytes has
-# beside its header, the cursors of four data centres, and frames.
-MOST_TOGETHER_BYTES = const(3900)
+# beside mark, header, zone, the cursors of four data centres, frames and some retired blocks.
+MOST_TOGETHER_BYTES = const(3700)
 
-# A cursor is written when so many records or seconds have gone since it was: the most that is sent twice after a cut.
-_CURSOR_RECORDS = const(64)
-_CURSOR_S = const(10)
-
+# Erased ahead: one to write into at once, and one for as long as no moment is found for an erase.
+_SPARES = const(2)
+# One reading in so many says everything: what stands behind damage is found again there. A prime: it is the turn of each meter.
+_KEY_EVERY = const(61)
+# In how many blocks one record is tried when the device does not take it, or says so.
+_TRIES = const(4)
+# What most frames fit into; and what a reading has beside its points at most.
+_CUT_BYTES = const(64)
+_HEAD_BYTES = const(24)
+_PART_BYTES = const(256)
 _EIO = const(5)
-
-# Block-device protocol, ioctl operations.
-_BLOCK_COUNT = const(4)
-_BLOCK_SIZE = const(5)
-_BLOCK_ERASE = const(6)
 
 
 class Ring:
     """Ring(device, now_s): device as MicroPython's extended block protocol, now_s() in Unix seconds.
 
-    mount() first. heading: set by the owner, called at each new block: a list of (kind, payload) notes that make
-    the block readable by itself. StoreError if the device cannot hold a ring."""
+    mount() first. heading: set by the owner, called at each new block: a list of (kind, payload) notes that make the block
+    readable by itself. StoreError if the device cannot hold a ring. To be read only: blocks, a Blocks; cursors; block (the
+    newest, -1: none), generation and offset, where the next record goes; spares, [(block, generation), ..] erased ahead; oldest
+    block, first_seq; gone, the newest generation that is given up; first_time and last_time of the newest block's records, in
+    seconds since the epoch (first above last: none has a time). record_bytes: what records and notes have taken, with their checks;
+    n_waited: appends that had to wait for an erase; n_torn: blocks given up at a start since they ended in torn bytes."""
 
     def __init__(self, device, now_s):
-        self.device = device
         self.now_s = now_s
+        self.blocks = Blocks(device)
         self.heading = list
-        self.n_blocks = device.ioctl(_BLOCK_COUNT, 0)
-        self.block_bytes = device.ioctl(_BLOCK_SIZE, 0)
-        if self.n_blocks < _LEAST_BLOCKS or self.block_bytes < 4096:
-            raise StoreError("the ring needs at least %d blocks of 4096 bytes" % _LEAST_BLOCKS)
-        self.starts = array("I", (_UNUSED for _ in range(self.n_blocks)))
-        self.log = ""
-        self.next_seq = 1
-        self.cursors = {}
-        self.erases = 0
-        self.erases_waited = 0
-        self.programmed_bytes = 0
-        self.torn = 0
-        self._block = -1
-        self._next = 0
-        self._generation = 0
-        self._offset = 0
-        # The newest block's heading is known to be whole: without it its records could not be read by themselves.
-        self._headed = False
-        self._spare_erased = False
-        self._saved = {}
-        self._unsaved_s = 0
+        self.log = 0
+        self.next_seq = self.first_seq = 1
+        self.cursors = Cursors(now_s)
+        self.block = self.oldest = -1
+        self.generation = self.offset = self.gone = 0
+        # The highest that any block was erased for.
+        self.last_generation = 0
+        self.spares = []
+        self.decoder = record.Decoder()
+        self.first_time, self.last_time = 0, -1
+        self.record_bytes = self.n_waited = self.n_torn = 0
+        self._seed = 0
+        self._buf = self._cuts = None
+        self._make_buffer(_CUT_BYTES)
 
-    # -- mounting -------------------------------------------------------------------------------------------
+    def _make_buffer(self, n_bytes):
+        self._buf = bytearray(n_bytes)
+        view = memoryview(self._buf)
+        # Cut once: a slice for each record would take memory.
+        self._cuts = [view[:n] for n in range(n_bytes + 1)]
 
-    def mount(self):
-        """Find the newest block and the end of its records; format if there is no ring. True if it was formatted.
+    @property
+    def name(self):
+        """The log's name: 8 hex digits."""
+        return "%08x" % self.log
 
-        Reads every block's header and the newest blocks."""
-        header = bytearray(HEADER_BYTES)
-        found = []
-        newest = None
-        for block in range(self.n_blocks):
-            self.device.readblocks(block, header, 0)
-            fields = header_of(header)
-            found.append(fields)
-            if fields and (newest is None or fields[0] > found[newest][0]):
-                newest = block
-        if newest is None:
-            self._format()
-            return True
-        self._generation, self.log = found[newest][:2]
-        self._block = newest
-        self._next = (newest + 1) % self.n_blocks
-        self._take_blocks(found)
-        self._replay()
-        return False
+    def mount(self, is_told=False):
+        """Find the newest block and the end of its records; True if it was formatted now.
 
-    def _take_blocks(self, found):
-        """Note which blocks are part of the ring: of its log, and opened after those before them in the round."""
-        highest = 0
-        for i in range(self.n_blocks):
-            block = (self._next + i) % self.n_blocks
-            fields = found[block]
-            # A block that could not be erased still stands with what it held a round ago.
-            if fields and fields[1] == self.log and fields[0] > highest:
-                highest, _, self.starts[block], _ = fields
+        That is done if the device is blank, or is_told: then whatever stands there is gone. Else StoreError if it holds no ring."""
+        # Only the start needs it.
+        from firmware.store.mount import mount
 
-    def _format(self):
-        self.log = "%08x" % struct.unpack("<I", os.urandom(4))[0]
-        self._open_block()
-
-    def _replay(self):
-        """Take next_seq, cursors and the end of the records from the newest blocks.
-
-        Begins with the last block before the newest that has a numbered record: its heading was whole."""
-        first_seq = self.next_seq = self.starts[self._block]
-        reader = Reader(self, self._last_block(lambda block: self.starts[block] < first_seq))
-        for kind, seq, payload in reader:
-            if kind == record.CURSORS:
-                self.cursors.update(record.cursors_of(payload))
-            elif seq:
-                self.next_seq = max(self.next_seq, seq + 1)
-        # Without a numbered record behind it the heading may have been cut.
-        self._headed = self.next_seq > first_seq
-        # What a data centre has acknowledged was stored once, even if it cannot be read any more.
-        self.next_seq = max([self.next_seq] + [seq + 1 for seq in self.cursors.values()])
-        self._offset = reader.offset
-        if not self._erased_from(reader.offset):
-            self.torn += 1
-            self._offset = self.block_bytes
-        self._saved = dict(self.cursors)
-
-    def _erased_from(self, offset):
-        rest = bytearray(self.block_bytes - offset)
-        self.device.readblocks(self._block, rest, offset)
-        return rest == b"\xff" * len(rest)
+        return mount(self, is_told)
 
     # -- writing --------------------------------------------------------------------------------------------
 
-    def append(self, kind, payload):
+    def reading(self, index, slot, after_s, quality, values):
+        """Store a reading of meter number index, which the newest NAMES note of it tells the points of; return its seq.
+
+        slot: seconds since record.EPOCH_S; after_s: from there to the reply's end; quality 0..255; values: integers or None.
+        When it returns, the reading survives a cut. Allocates nothing but for integers above 30 bits, unless a block is opened.
+        OSError from the device."""
+        if _HEAD_BYTES + MOST_BYTES * len(values) > len(self._buf):
+            self._make_buffer(_HEAD_BYTES + MOST_BYTES * len(values))
+        for i in range(_TRIES):
+            try:
+                return self._reading(index, slot, after_s, quality, values)
+            except OSError:
+                if i == _TRIES - 1:
+                    raise
+
+    def _reading(self, index, slot, after_s, quality, values):
+        if not self.decoder.is_headed:
+            self._open_block()
+        tracks, seq = self.decoder.tracks, self.next_seq
+        is_key = tracks.is_new(index) or seq % _KEY_EVERY == 0
+        n = tracks.put(self._buf, index, slot, after_s, quality, values, is_key)
+        if self.offset + n + CHECK_BYTES > self.blocks.bytes:
+            self._open_block()
+            is_key = True
+            n = tracks.put(self._buf, index, slot, after_s, quality, values, True)
+        check = self._put(self._buf, n, self._cuts[n + CHECK_BYTES], tracks.tie(index, is_key))
+        tracks.taken(index, is_key, slot, after_s, quality, values, check)
+        self.next_seq = seq + 1
+        self._take_time(slot, slot + after_s)
+        return seq
+
+    def append(self, kind, payload, first_s=0, last_s=-1):
         """Store one record and return its seq. When it returns, the record survives a cut.
 
+        first_s, last_s: Unix seconds that it is about, for the search by time; none if first_s is above last_s.
         StoreError if it does not fit into a block with the heading; OSError from the device."""
-        if len(payload) > MOST_TOGETHER_BYTES:
-            raise StoreError("record of %d bytes" % len(payload))
-        self._make_room(len(payload))
+        self._append(kind, payload)
         seq = self.next_seq
-        self._put(kind, seq, payload)
         self.next_seq = seq + 1
+        if first_s <= last_s:
+            self._take_time(first_s - record.EPOCH_S, last_s - record.EPOCH_S)
         return seq
 
     def note(self, kind, payload):
         """Store a note: a record without seq that is not sent."""
-        self._make_room(len(payload))
-        self._put(kind, 0, payload)
+        self._append(kind, payload)
+
+    def _append(self, kind, payload):
+        if len(payload) > MOST_TOGETHER_BYTES:
+            raise StoreError("record of %d bytes" % len(payload))
+        for i in range(_TRIES):
+            try:
+                if not self.decoder.is_headed or not self._fits(len(payload)):
+                    self._open_block()
+                if not self._fits(len(payload)):
+                    raise StoreError("record of %d bytes, heading of %d" % (len(payload), self.offset))
+                return self._put_frame(kind, payload)
+            except OSError:
+                if i == _TRIES - 1:
+                    raise
+
+    def _fits(self, n):
+        # Kind, length and check.
+        return self.offset + 1 + (1 if n < 128 else 2) + n + CHECK_BYTES <= self.blocks.bytes
+
+    def _put_frame(self, kind, payload):
+        """Write such a frame; a note holds from now on."""
+        frame = bytearray(1 + MOST_BYTES + len(payload) + CHECK_BYTES)
+        frame[0] = kind
+        at = put_varint(frame, 1, len(payload))
+        n = at + len(payload)
+        frame[at:n] = payload
+        check = self._put(frame, n, memoryview(frame)[: n + CHECK_BYTES], self.decoder.tie(kind, payload))
+        if kind >= record.NOTES:
+            self.decoder.decode(kind, payload, self.next_seq - 1, check)
+
+    def _put(self, frame, n, whole, tie):
+        """Program the frame of n bytes with its check behind it, whole; return the check."""
+        offset = self.offset
+        check = check_of(self._seed, offset, self.next_seq, tie, frame, n)
+        frame[n] = check & 0xFF
+        frame[n + 1] = check >> 8
+        # If this fails the block counts as full: its next bytes may be programmed already.
+        self.offset = self.blocks.bytes
+        try:
+            self.blocks.program(self.block, whole, offset)
+        except OSError:
+            self.blocks.retire(self.block)
+            raise
+        self.offset = offset + n + CHECK_BYTES
+        self.record_bytes += n + CHECK_BYTES
+        return check
+
+    def _take_time(self, first, last):
+        if self.first_time > self.last_time:
+            self.first_time, self.last_time = first, last
+        if first < self.first_time:
+            self.first_time = first
+        if last > self.last_time:
+            self.last_time = last
+
+    # -- blocks ---------------------------------------------------------------------------------------------
 
     @property
     def needs_erase(self):
-        """True until the block that comes next is erased."""
-        return not self._spare_erased
+        """True while fewer blocks are erased ahead than should be."""
+        return len(self.spares) < _SPARES
 
     def prepare(self):
-        """Erase the block that comes next, if that is not done yet; True if it was. Blocks for the erase (60 ms).
+        """Erase the next block in turn if one is needed; True if it was. Blocks for the erase (60 ms).
 
-        To be called when no meter is answering; without it append has to wait for the erase itself. OSError if the
-        block cannot be erased; the one behind it is then next."""
+        To be called when no meter is answering; without it append has to wait for the erase itself. OSError if the block cannot
+        be erased: it is retired, and the one behind it is then next."""
         if not self.needs_erase:
             return False
-        block = self._next
-        if block == self._block:
+        block = self.blocks.after(self.spares[-1][0] if self.spares else self.block)
+        if block == self.block or block in self.blocks.retired:
             # Every other block has failed: the newest one is not given up for that.
-            self._next = (block + 1) % self.n_blocks
             raise OSError(_EIO)
-        self.starts[block] = _UNUSED
-        # Passed over if this fails; tried again in the next round.
-        self._next = (block + 1) % self.n_blocks
-        self.device.ioctl(_BLOCK_ERASE, block)
-        self._next = block
-        self.erases += 1
-        self._spare_erased = True
+        search.give_up(self, block)
+        generation = self.last_generation = self.last_generation + 1
+        try:
+            self.blocks.erase(block)
+            self.blocks.program(block, put_mark(generation, self.log), 0)
+        except OSError:
+            self.blocks.retire(block)
+            raise
+        self.spares.append((block, generation))
         return True
 
-    def _make_room(self, n):
-        if not self._headed or self._offset + FRAME_BYTES + n > self.block_bytes:
-            self._open_block()
-            if self._offset + FRAME_BYTES + n > self.block_bytes:
-                raise StoreError("record of %d bytes, heading of %d" % (n, self._offset))
-
     def _open_block(self):
-        """Go on to the next block: header, then the owner's heading and the cursors."""
+        """Go on to the next block: header, then the owner's heading, retired blocks and cursors."""
         # Made before a block is given up for it: it may find no memory.
         heading = self.heading()
-        if self.prepare():
-            self.erases_waited += 1
-        block = self._next
-        self._next = (block + 1) % self.n_blocks
-        self._spare_erased = False
-        opened_s = self.now_s() & 0xFFFFFFFF
-        generation = self._generation + 1
-        self._program(block, 0, put_header(generation, self.log, self.next_seq, opened_s))
-        self._generation = generation
-        self._block = block
-        self._headed = False
-        self.starts[block] = self.next_seq
-        self._offset = HEADER_BYTES
+        sha = self._sha()
+        while True:
+            block, generation = self._spare()
+            try:
+                return self._open(block, generation, sha, heading)
+            except OSError:
+                self.blocks.retire(block)
+
+    def _spare(self):
+        """(block, generation) of a block that is erased. OSError if none can be."""
+        if self.spares:
+            return self.spares.pop(0)
+        self.n_waited += 1
+        for i in range(self.blocks.n):
+            try:
+                self.prepare()
+                return self.spares.pop(0)
+            except OSError:
+                if i == self.blocks.n - 1:
+                    raise
+
+    def _open(self, block, generation, sha, heading):
+        first_s, last_s = NO_TIME_S, 0
+        if self.first_time <= self.last_time:
+            first_s, last_s = self.first_time + record.EPOCH_S, self.last_time + record.EPOCH_S
+        header = Header(self.next_seq, self.now_s() & 0xFFFFFFFF, self.generation, first_s, last_s, sha)
+        self.blocks.program(block, put_header(put_mark(generation, self.log), header), MARK_BYTES)
+        if self.block < 0:
+            self.oldest = block
+        self.decoder.begin()
+        self.enter(block, generation, HEADER_BYTES, self.decoder)
         for kind, payload in heading:
-            self._put(kind, 0, payload)
-        if self.cursors:
-            self._put(record.CURSORS, 0, record.put_cursors(self.cursors))
-            self._saved = dict(self.cursors)
-        self._headed = True
+            self._put_frame(kind, payload)
+        if self.blocks.retired:
+            self._put_frame(record.RETIRED, record.put_retired(self.blocks.retired))
+        self._put_frame(record.CONSUMERS, record.put_consumers(self.cursors.positions, self.next_seq - 1))
+        self.cursors.saved()
 
-    def _put(self, kind, seq, payload):
-        frame = put_frame(self._generation, self._offset, kind, seq, payload)
-        offset, self._offset = self._offset, self.block_bytes
-        # If this fails the block counts as full: its next bytes may be programmed already.
-        self._program(self._block, offset, frame)
-        self._offset = offset + len(frame)
+    def enter(self, block, generation, offset, decoder):
+        """Go on at this offset of this block, behind what decoder has seen of it."""
+        self.block = block
+        self.generation = generation
+        self.offset = offset
+        self.decoder = decoder
+        self.first_time, self.last_time = 0, -1
+        self._seed = seed_of(generation, self.log)
 
-    def _program(self, block, offset, data):
-        """Program data and read it back. OSError if it does not stand there: a worn block may say nothing of it."""
-        failed = None
-        try:
-            self.device.writeblocks(block, data, offset)
-        except OSError as error:
-            # It counts as written if it stands there all the same: its seq must not be given twice.
-            failed = error
-        back = bytearray(len(data))
-        self.device.readblocks(block, back, offset)
-        if back != data:
-            raise failed or OSError(_EIO)
-        self.programmed_bytes += len(data)
+    def _sha(self):
+        """The SHA-256 of the newest block as it stands; zeros if there is none."""
+        if self.block < 0:
+            return bytes(32)
+        sha = hashlib.sha256()
+        part = bytearray(_PART_BYTES)
+        for offset in range(0, self.blocks.bytes, _PART_BYTES):
+            self.blocks.read(self.block, part, offset)
+            sha.update(part)
+        return sha.digest()
 
     # -- reading --------------------------------------------------------------------------------------------
 
-    @property
-    def first_seq(self):
-        """The oldest seq still held; next_seq if there is none."""
-        return self.starts[self.oldest()]
+    def reader(self, seq, shared=None):
+        """Reader of all records from the block that holds seq, or from the oldest if it is gone. shared: as record.Decoder has it."""
+        return Reader(self, search.block_of_seq(self, seq), shared)
 
-    def oldest(self):
-        """Number of the oldest block."""
-        block = self._block
-        for _ in range(self.n_blocks):
-            block = (block + 1) % self.n_blocks
-            if self.starts[block] != _UNUSED:
-                return block
-        return self._block
-
-    def is_newest(self, block):
-        return block == self._block
-
-    def after(self, block):
-        """The block that was opened after this one; the newest has none: itself."""
-        while block != self._block:
-            block = (block + 1) % self.n_blocks
-            if self.starts[block] != _UNUSED:
-                break
-        return block
-
-    def reader(self, seq):
-        """Reader of all records from the block that holds seq, or from the oldest if it is gone."""
-        return Reader(self, self._last_block(lambda block: self.starts[block] <= seq))
-
-    def reader_at(self, at_s):
-        """Reader from a block before which nothing was stored at or after at_s.
-
-        Clocks are set: the search ends at the first block that was opened then or later, and a block that was opened
-        with the clock unknown, or set back, says nothing."""
-        found = block = self.oldest()
-        highest_s = 0
-        while True:
-            opened_s = self.opened_s(block)
-            if is_known(opened_s):
-                # One opened in that very second may have records of it before it.
-                if opened_s >= at_s:
-                    break
-                if opened_s >= highest_s:
-                    found, highest_s = block, opened_s
-            if block == self._block:
-                break
-            block = self.after(block)
-        return Reader(self, found)
-
-    def opened_s(self, block):
-        """When a block was opened, Unix seconds; 0 if it does not say."""
-        header = bytearray(HEADER_BYTES)
-        self.device.readblocks(block, header, 0)
-        fields = header_of(header)
-        return fields[3] if fields else 0
-
-    def _last_block(self, fits):
-        found = block = self.oldest()
-        while True:
-            if fits(block):
-                found = block
-            if block == self._block:
-                return found
-            block = self.after(block)
+    def reader_at(self, at_s, shared=None):
+        """Reader from the first block that holds anything of at_s or later. Clocks are set: what is older may stand behind it."""
+        return Reader(self, search.block_of_time(self, at_s), shared)
 
     @property
     def used_blocks(self):
-        return sum(1 for start in self.starts if start != _UNUSED)
-
-    def history_s(self):
-        """How far back the records reach, by the oldest block that was opened with the clock known; 0 if none was."""
-        block = self.oldest()
-        while not is_known(self.opened_s(block)):
-            if block == self._block:
-                return 0
-            block = self.after(block)
-        return max(0, self.now_s() - self.opened_s(block))
+        """How many blocks hold records, those that were retired since included."""
+        return 0 if self.block < 0 else (self.block - self.oldest) % self.blocks.n + 1
 
     # -- consumers ------------------------------------------------------------------------------------------
 
     def cursor(self, consumer):
         """The last seq the consumer has acknowledged, or before which nothing was held when it was new."""
-        return self.cursors[consumer]
+        return self.cursors.positions[consumer]
 
     def acknowledge(self, consumer, seq):
-        """Move a consumer's cursor. It becomes durable by save_cursors, within 64 records or 10 s."""
-        if self.cursors == self._saved:
-            self._unsaved_s = self.now_s()
-        self.cursors[consumer] = seq
-        if seq - self._saved.get(consumer, 0) >= _CURSOR_RECORDS:
-            self.save_cursors()
+        """Move a consumer's cursor. It becomes durable by save_cursors, within 64 records or an hour."""
+        self.cursors.acknowledge(consumer, seq)
 
     def save_cursors(self, force=False):
         """Write the cursors down if they are due, or if force. True if they were written."""
-        if self.cursors == self._saved:
+        cursors = self.cursors
+        if not cursors.is_due and not (force and cursors.is_unsaved):
             return False
-        # A clock that stepped back would put it off for long: any distance beyond the bound counts.
-        if not force and abs(self.now_s() - self._unsaved_s) < _CURSOR_S:
-            recent = all(seq - self._saved.get(name, 0) < _CURSOR_RECORDS for name, seq in self.cursors.items())
-            if recent:
-                return False
-        saved = dict(self.cursors)
-        self.note(record.CURSORS, record.put_cursors(saved))
-        self._saved = saved
+        if cursors.has_new_names:
+            self.note(record.CONSUMERS, record.put_consumers(cursors.positions, self.next_seq - 1))
+        else:
+            self.note(record.CURSORS, record.put_cursors(cursors.positions, self.next_seq - 1))
+        cursors.saved()
         return True
 
     def keep_consumers(self, names):
         """Forget the cursors of other consumers; a new one begins with the oldest record held."""
-        for name in list(self.cursors):
+        positions = self.cursors.positions
+        for name in list(positions):
             if name not in names:
-                del self.cursors[name]
+                del positions[name]
         for name in names:
-            if name not in self.cursors:
-                self.cursors[name] = self.first_seq - 1
+            if name not in positions:
+                positions[name] = self.first_seq - 1
         self.save_cursors(force=True)
