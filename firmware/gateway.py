@@ -91,7 +91,8 @@ class Gateway:
     def _set_clock(self, at_s):
         self.board.set_clock(at_s, clock.civil_of_day)
 
-    def _stepped(self, from_s, to_s):
+    def _stepped(self, from_s, to_s, source):
+        self.log.clock_set(from_s, to_s, source)
         self.tell('"event":"time_step","from":%d,"to":%d' % (from_s, to_s))
         for poll in self.polls:
             poll.clock_stepped()
@@ -106,11 +107,11 @@ class Gateway:
     def _crashed(self, name, n, text):
         self.tell('"event":"task_crashed","task":%s,"n":%d,"why":%s' % (payload.text(name), n, payload.text(text)))
 
-    def tell(self, members):
-        """Store an event with its time, null while the clock is not known."""
+    def tell(self, members, kind=record.EVENT):
+        """Store an event, or a change, with its time, null while the clock is not known."""
         now_s = self.now_s()
         try:
-            self.log.event('"t":%s,%s' % (now_s if clock.is_known(now_s) else "null", members))
+            self.log.event('"t":%s,%s' % (now_s if clock.is_known(now_s) else "null", members), kind)
         except (OSError, MetergateError):
             # The flash may be what it is about; the supervisor's counts are in health all the same.
             self.supervisor.crashes["log"] = self.supervisor.crashes.get("log", 0) + 1
@@ -131,6 +132,8 @@ class Gateway:
         )
         if self.formatted:
             self.tell('"event":"log_formatted"')
+        for what, old, new in self.log.changes():
+            self.tell('"event":"changed","what":"%s","old":%s,"new":%s' % (what, payload.text(old), payload.text(new)), record.CHANGE)
         start = self.supervisor.start
         if self.config.network.kind != "none":
             start("link", self.link.run_link)
@@ -164,8 +167,25 @@ class Gateway:
         while True:
             self._n_store += 1
             if self.ring.needs_erase:
-                # Nobody sends when this ends; what is only waited for stays in the port meanwhile.
-                await self.quiet.wait(_ERASE_MS, _ERASE_WAIT_MS)
-                self.ring.prepare()
+                await self._erase_ahead()
             self.ring.save_cursors()
             await asyncio.sleep(1)
+
+    async def _erase_ahead(self):
+        """Erase the block that comes next, at a moment when nobody minds; for the last one all lines are asked for a pause."""
+        lines = ()
+        if self.ring.spares:
+            await self.quiet.wait(_ERASE_MS, _ERASE_WAIT_MS)
+            if not self.quiet.is_quiet(_ERASE_MS):
+                return
+        else:
+            lines = await self.quiet.pause(_ERASE_WAIT_MS)
+        try:
+            self.ring.prepare()
+        except OSError:
+            # It is counted and retired; the one behind it is next.
+            self.tell('"event":"flash_failed","retired":%d' % len(self.ring.blocks.retired))
+        finally:
+            self.quiet.resume(lines)
+        for centre in self.centres:
+            centre.outbox.tell_overwritten()

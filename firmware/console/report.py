@@ -6,6 +6,7 @@ from firmware import VERSION
 from firmware.bus import ledger
 from firmware.protocols import payload
 from firmware.protocols.payload import flag, obj, text
+from firmware.store import forecast
 from firmware.unload import unload
 
 
@@ -72,13 +73,13 @@ class Report:
         heads = [
             '{"v":%d,"gw":%s,"t":%d' % (payload.VERSION, text(app.config.gateway.id), app.now_s()),
             ',"uptime_s":%d,"memory":{"free":%d,"used":%d},"ring":' % (app.supervisor.uptime_s, free, used),
-            self._ring(app.ring),
+            self._ring(app.ring, app.quiet.n_pauses),
             ',"time":{"source":%s,"age_s":%s}' % (text(app.time.source), self._time_age_s()),
             ',"network":{"up":%s,"losses":%d},"uplinks":[' % (flag(app.link.is_up), app.link.n_losses),
         ]
         comma = ""
         for centre in app.centres:
-            heads.append(comma + _centre(centre))
+            heads.append(comma + _centre(centre, app.ring))
             comma = ","
         return heads
 
@@ -86,16 +87,21 @@ class Report:
         return self._app.now_s() - self._app.time.set_s if self._app.time.set_s else "null"
 
     @staticmethod
-    def _ring(ring):
+    def _ring(ring, n_pauses):
         return obj(
             ("log", text(ring.log)),
             ("first", str(ring.first_seq)),
             ("next", str(ring.next_seq)),
             ("blocks", str(ring.n_blocks)),
             ("used_blocks", str(ring.used_blocks)),
-            ("history_s", str(ring.history_s())),
-            ("erases", str(ring.erases)),
-            ("torn", str(ring.torn)),
+            ("history_s", str(forecast.history_s(ring))),
+            ("holds_s", str(forecast.holds_s(ring))),
+            ("erases", str(ring.blocks.erases)),
+            ("waited", str(ring.n_waited)),
+            ("pauses", str(n_pauses)),
+            ("torn", str(ring.n_torn)),
+            ("failed", str(ring.blocks.n_failed)),
+            ("retired", str(len(ring.blocks.retired))),
         )
 
 
@@ -161,12 +167,13 @@ def _known(meter):
     return found
 
 
-def _centre(centre):
+def _centre(centre, ring):
     return obj(
         ("name", text(centre.name)),
         ("connected", flag(centre.connected)),
         ("backlog", str(centre.outbox.backlog)),
         ("lost", str(centre.outbox.n_lost)),
+        ("left_s", str(forecast.left_s(ring, ring.cursor(centre.name)))),
         ("sessions", str(centre.n_sessions)),
         ("failures", _counts_text(centre.failures)),
     )

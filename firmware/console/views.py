@@ -3,9 +3,9 @@
 from firmware import VERSION
 from firmware.bus import ledger
 from firmware.clock import utc_text
-from firmware.errors import RecordError
 from firmware.protocols import record
 from firmware.protocols.payload import decimal_text
+from firmware.store import forecast
 
 
 def status_lines(app):
@@ -17,7 +17,7 @@ def status_lines(app):
     yield "time      %s, source %s" % (gateway.zone.local_text(app.now_s()), app.time.source)
     if app.time.last_failure:
         yield "          last failure %s (%d in all)" % (app.time.last_failure, app.time.n_failures)
-    history = _span(ring.history_s())
+    history = _span(forecast.history_s(ring))
     yield "log       %s, records %d..%d, %d of %d blocks, reaching back %s" % (
         ring.log,
         ring.first_seq,
@@ -131,14 +131,11 @@ def _clock_text(clock):
 def export_lines(app, first_s, last_s):
     """Readings of slots first_s..last_s as CSV, one value a line: it suits meters with different points."""
     yield "seq,slot,at,meter,point,value,unit,quality"
-    decoder = record.Decoder()
-    for kind, seq, data in app.ring.reader_at(first_s):
-        try:
-            found = decoder.decode(kind, data)
-        except RecordError as error:
-            yield "# record %d cannot be read: %s" % (seq, error.args[0])
+    for kind, seq, found in app.ring.reader_at(first_s):
+        if seq and found is None:
+            yield "# record %d cannot be read" % seq
             continue
-        if found is None or found.kind != record.READING or not first_s <= found.slot_s <= last_s:
+        if kind != record.READING or not first_s <= found.slot_s <= last_s:
             # Nothing to show, but whoever shows lets the other tasks have their turn.
             yield None
             continue

@@ -4,7 +4,6 @@ import asyncio
 
 from micropython import const
 
-from firmware.errors import RecordError
 from firmware.meters import equip, moved, plausible
 from firmware.protocols import record
 from firmware.protocols.payload import text
@@ -110,17 +109,12 @@ async def _energy(gateway, meter):
     scaled = plausible.scaled
     energy = moved.Energy(scaled(meter.steps[i], energy_decimals), scaled(meter.steps[k], power_decimals))
     from_s = gateway.now_s() - min(_SLOTS * meter.section.every_s, _MOST_SPAN_S)
-    decoder = record.Decoder()
-    for n, (kind, _, data) in enumerate(gateway.log.ring.reader_at(from_s)):
+    for n, (kind, _, found) in enumerate(gateway.log.ring.reader_at(from_s)):
         if n % _AT_ONCE == 0:
             await asyncio.sleep_ms(0)
         if n >= _MOST_RECORDS:
             break
-        try:
-            found = decoder.decode(kind, data)
-        except RecordError:
-            continue
-        if found is None or found.kind != record.READING or found.meter != meter.name or found.points != meter.points:
+        if kind != record.READING or found.meter != meter.name or found.points != meter.points:
             continue
         if found.slot_s >= from_s:
             energy.add(found.at_s, scaled(found.values[i], energy_decimals), scaled(found.values[k], power_decimals))

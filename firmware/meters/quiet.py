@@ -10,12 +10,15 @@ _SENDING_MS = const(1000)
 
 
 class Quiet:
-    """Quiet(lines, polls, now_ms): all lines and their polls; now_ms() in Unix milliseconds, by the clock of the slots."""
+    """Quiet(lines, polls, now_ms): all lines and their polls; now_ms() in Unix milliseconds, by the clock of the slots.
+
+    n_pauses: how often all lines were asked for a pause."""
 
     def __init__(self, lines, polls, now_ms):
         self._lines = lines
         self._polls = polls
         self._now_ms = now_ms
+        self.n_pauses = 0
 
     def is_quiet(self, for_ms):
         """True if nobody uses a line, and no slot is due or comes within for_ms."""
@@ -38,3 +41,25 @@ class Quiet:
             if self.is_quiet(for_ms) or waited_ms >= most_ms and (not self._is_sending() or waited_ms >= most_ms + _SENDING_MS):
                 return waited_ms
             await asyncio.sleep_ms(_NAP_MS)
+
+    async def pause(self, most_ms):
+        """Ask every line for a pause, and wait at most most_ms for the exchanges that go on; the lines that were got, to resume().
+
+        A slot that comes meanwhile is late by no more than that and what the caller takes."""
+        self.n_pauses += 1
+        begun_ms = time.ticks_ms()
+        held = []
+        for line in self._lines:
+            rest_ms = most_ms - time.ticks_diff(time.ticks_ms(), begun_ms)
+            try:
+                await asyncio.wait_for_ms(line.lock.acquire(), max(1, rest_ms))
+            except asyncio.TimeoutError:
+                continue
+            held.append(line)
+        return held
+
+    @staticmethod
+    def resume(lines):
+        """The pause is over."""
+        for line in lines:
+            line.lock.release()

@@ -6,8 +6,8 @@ after a start only the newest blocks and the open day are read again.
 
 from micropython import const
 
+from firmware import VERSION
 from firmware.clock import AHEAD_S, slot_after, slot_at, slots_between
-from firmware.errors import RecordError
 from firmware.protocols import record
 from firmware.store.days import Days
 from firmware.texts import json_text
@@ -19,6 +19,8 @@ _SPAN_S = const(3600)
 _CATCH_UP_S = const(60)
 
 NOT_RUNNING = "not running"
+
+_OF_METERS = (record.READING, record.MISS, record.DAY)
 
 
 class Log:
@@ -32,18 +34,25 @@ class Log:
         self.meters = meters
         self.counts = {}
         self.latest = {}
+        # What the ring was written under before this start, record.About; None: the same as now, or nothing.
+        self.about_before = None
+        self._config_hash = config_hash
         self.appended = None
         self._spans = {}
         self._days = Days(zone, config_hash, self._put_day)
         ring.heading = self._heading
+        ring.decoder.shared = {meter.name: meter for meter in meters}
 
     def _heading(self):
-        notes = []
+        notes = [(record.ABOUT, self._about())]
         for i, meter in enumerate(self.meters):
             # Meters of one model have the same points: said once, they take a tenth less of the flash.
             same = [j for j in range(i) if self.meters[j].points == meter.points]
             notes.append((record.NAMES, record.put_names(i, meter, same[0] if same else None)))
         return notes
+
+    def _about(self):
+        return record.put_about(self._config_hash, self.zone.text, VERSION)
 
     # -- start ----------------------------------------------------------------------------------------------
 
@@ -51,21 +60,30 @@ class Log:
         """Mount the ring and take up the open day of every meter. True if the ring was formatted."""
         if self.ring.mount():
             return True
-        decoder = record.Decoder()
-        known = self._known(decoder)
+        # From the block of the last record on: its heading is whole.
+        reader = self.ring.reader(self.ring.next_seq - 1)
+        known = self._known(reader)
         for meter in self.meters:
             old = known.get(meter.name)
             if old:
                 meter.last_slot_s, meter.next_day = old.last_slot_s, old.next_day
                 if meter.serial is not None:
                     meter.serial = old.serial
+        self._say_anew(reader.decoder)
+        self._refold()
+        return False
+
+    def _say_anew(self, decoder):
+        """Note what the records from now on mean, where that has changed: not at each start, for the flash's sake."""
+        about = decoder.about
+        if about is None or (about.config, about.zone, about.version) != (self._config_hash, self.zone.text, VERSION):
+            self.about_before = about
+            self.ring.note(record.ABOUT, self._about())
         if not self._same_names(decoder.meters):
-            # Before the summaries that follow: they name their meters by these. Not at each start, for flash's sake.
+            # Before the summaries that follow: they name their meters by these.
             # Each with its points: a block that is opened meanwhile has a heading of its own.
             for i, meter in enumerate(self.meters):
                 self.ring.note(record.NAMES, record.put_names(i, meter))
-        self._refold()
-        return False
 
     def _same_names(self, in_force):
         """True if the notes in force (index -> MeterNames) give each index the meter that it has now."""
@@ -77,19 +95,21 @@ class Log:
                 return False
         return True
 
-    def _known(self, decoder):
-        """name -> MeterNames as the newest records left them; decoder then knows the notes in force."""
+    def _known(self, reader):
+        """name -> MeterNames as the newest records left them; the reader's decoder then knows the notes in force."""
         known = {}
-        for found in self._decoded(self.ring.reader(self.ring.next_seq - 1), decoder):
+        for kind, _, found in reader:
             if found is None:
-                known[decoder.named.name] = decoder.named
-            else:
+                continue
+            if kind == record.NAMES:
+                known[found.name] = found
+            elif kind in _OF_METERS:
                 self._follow(known, found)
         return known
 
     def _follow(self, known, found):
         """Carry a meter's last slot and next day on by one record."""
-        meter = known.get(found.meter) if found.kind in (record.READING, record.MISS, record.DAY) else None
+        meter = known.get(found.meter)
         if meter is None:
             return
         if found.kind == record.DAY:
@@ -97,17 +117,6 @@ class Log:
         else:
             meter.last_slot_s = found.slot_s if found.kind == record.READING else found.end_s
             meter.next_day = meter.next_day or self.zone.day_of(found.slot_s)
-
-    @staticmethod
-    def _decoded(reader, decoder):
-        """Records, and None where a NAMES note has changed the decoder."""
-        for kind, _, payload_ in reader:
-            try:
-                found = decoder.decode(kind, payload_)
-            except RecordError:
-                continue
-            if found is not None or kind == record.NAMES:
-                yield found
 
     def _refold(self):
         """Fold the records since the oldest open day again, and write the summaries that a cut left unwritten."""
@@ -118,17 +127,17 @@ class Log:
         unwritten = {}
         emit = self._days.emit
         self._days.emit = lambda meter, day, members: unwritten.update({(meter.name, day): members})
-        decoder = record.Decoder()
         # A clock that was ahead may have put a slot of the day into a block before the one opened when the day began.
-        for found in self._decoded(self.ring.reader_at(min(starts) - AHEAD_S), decoder):
+        for kind, _, found in self.ring.reader_at(min(starts) - AHEAD_S):
             if found is None:
-                names = decoder.named
-                if names.name in by_name and not names.last_slot_s:
+                continue
+            if kind == record.NAMES:
+                if found.name in by_name and not found.last_slot_s:
                     # Rewound here: the open day was of a clock that had been ahead.
-                    self._days.forget(by_name[names.name])
-            elif found.kind == record.DAY:
+                    self._days.forget(by_name[found.name])
+            elif kind == record.DAY:
                 unwritten.pop((found.meter, found.day), None)
-            elif found.kind in (record.READING, record.MISS) and found.meter in by_name:
+            elif kind in _OF_METERS and found.meter in by_name:
                 self._refold_one(by_name[found.meter], found)
         self._days.emit = emit
         for name, day in sorted(unwritten):
@@ -178,7 +187,8 @@ class Log:
         """Store one reading of meter number index; values: scaled integers or None. Returns its seq."""
         self._end_span(index)
         meter = self.meters[index]
-        seq = self._append(record.READING, record.put_reading(index, slot_s, at_s, quality, values))
+        seq = self.ring.reading(index, slot_s - record.EPOCH_S, at_s - slot_s, quality, values)
+        self._count(record.READING)
         meter.last_slot_s = slot_s
         found = record.Reading(meter.name, meter.points, slot_s, at_s, quality, values)
         self.latest[meter.name] = found
@@ -228,7 +238,21 @@ class Log:
 
     def event(self, members, kind=record.EVENT):
         """Store an event; members: its JSON members without braces. Returns its seq."""
-        return self._append(kind, members.encode())
+        seq = self.ring.append(kind, members.encode())
+        self._count(kind)
+        return seq
+
+    def clock_set(self, from_s, to_s, source):
+        """Note that the clock was set: what stands behind it counts by the new time."""
+        self.ring.note(record.TIME, record.put_time(from_s, to_s, source))
+
+    def changes(self):
+        """[(what, old, new), ..] that differs from what the ring was written under before this start."""
+        before = self.about_before
+        if before is None:
+            return []
+        pairs = ("configuration", before.config, self._config_hash), ("zone", before.zone, self.zone.text)
+        return [pair for pair in pairs + (("version", before.version, VERSION),) if pair[1] != pair[2]]
 
     def identify(self, index, serial, tell):
         """What a meter says is its own number. Another than before is an event; tell(members) stores it."""
@@ -247,17 +271,17 @@ class Log:
 
     def _put_miss(self, index, first_s, last_s, n, cause):
         meter = self.meters[index]
-        self._append(record.MISS, record.put_miss(index, first_s, last_s, n, cause))
+        self.ring.append(record.MISS, record.put_miss(index, first_s, last_s, n, cause), first_s, last_s)
+        self._count(record.MISS)
         meter.last_slot_s = last_s
         self._days.add(meter, record.Miss(meter.name, first_s, last_s, n, cause))
 
     def _put_day(self, meter, day, members):
-        self._append(record.DAY, record.put_day(self.meters.index(meter), day, members))
+        self.ring.append(record.DAY, record.put_day(self.meters.index(meter), day, members))
+        self._count(record.DAY)
         meter.next_day = day + 1
 
-    def _append(self, kind, data):
-        seq = self.ring.append(kind, data)
+    def _count(self, kind):
         self.counts[kind] = self.counts.get(kind, 0) + 1
         if self.appended:
             self.appended()
-        return seq

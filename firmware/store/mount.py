@@ -49,9 +49,9 @@ def _marks(ring):
         if mark:
             generations[block], logs[block] = mark
             if mark[0] > ring.last_generation:
-                ring.last_generation, ring.log = mark
+                ring.last_generation, ring.number = mark
     for block in range(blocks.n):
-        if logs[block] != ring.log:
+        if logs[block] != ring.number:
             generations[block] = 0
     return generations
 
@@ -72,7 +72,7 @@ def _check_blank(ring):
 def _format(ring):
     """Begin a ring: nothing of what stands there is part of it."""
     _marks(ring)
-    ring.log = struct.unpack("<I", os.urandom(4))[0]
+    ring.number = struct.unpack("<I", os.urandom(4))[0]
     ring.block, ring.oldest, ring.generation, ring.spares = -1, -1, 0, []
     ring.gone = ring.last_generation
 

@@ -34,7 +34,11 @@ class Reader:
         self.most_lost = 64
         self.seq = 0
         self._window = memoryview(bytearray(_WINDOW_BYTES))
-        self._enter(block)
+        if block < 0:
+            # Nothing stands there yet: it begins with the oldest when there is one.
+            self.block, self.generation = -1, 0
+        else:
+            self._enter(block)
 
     def _enter(self, block):
         ring = self.ring
@@ -45,7 +49,7 @@ class Reader:
         self.generation = mark[0] if mark else ring.gone + 1
         self.offset = HEADER_BYTES
         self._from = self._to = 0
-        self._seed = seed_of(self.generation, ring.log)
+        self._seed = seed_of(self.generation, ring.number)
         self.decoder.begin()
         if header:
             self.seq = header.first_seq

@@ -58,7 +58,7 @@ class Ring:
         self.now_s = now_s
         self.blocks = Blocks(device)
         self.heading = list
-        self.log = 0
+        self.number = 0
         self.next_seq = self.first_seq = 1
         self.cursors = Cursors(now_s)
         self.block = self.oldest = -1
@@ -80,9 +80,13 @@ class Ring:
         self._cuts = [view[:n] for n in range(n_bytes + 1)]
 
     @property
-    def name(self):
-        """The log's name: 8 hex digits."""
-        return "%08x" % self.log
+    def n_blocks(self):
+        return self.blocks.n
+
+    @property
+    def log(self):
+        """The log's name: its number as 8 hex digits."""
+        return "%08x" % self.number
 
     def mount(self, is_told=False):
         """Find the newest block and the end of its records; True if it was formatted now.
@@ -218,7 +222,7 @@ class Ring:
         generation = self.last_generation = self.last_generation + 1
         try:
             self.blocks.erase(block)
-            self.blocks.program(block, put_mark(generation, self.log), 0)
+            self.blocks.program(block, put_mark(generation, self.number), 0)
         except OSError:
             self.blocks.retire(block)
             raise
@@ -255,7 +259,7 @@ class Ring:
         if self.first_time <= self.last_time:
             first_s, last_s = self.first_time + record.EPOCH_S, self.last_time + record.EPOCH_S
         header = Header(self.next_seq, self.now_s() & 0xFFFFFFFF, self.generation, first_s, last_s, sha)
-        self.blocks.program(block, put_header(put_mark(generation, self.log), header), MARK_BYTES)
+        self.blocks.program(block, put_header(put_mark(generation, self.number), header), MARK_BYTES)
         if self.block < 0:
             self.oldest = block
         self.decoder.begin()
@@ -274,7 +278,7 @@ class Ring:
         self.offset = offset
         self.decoder = decoder
         self.first_time, self.last_time = 0, -1
-        self._seed = seed_of(generation, self.log)
+        self._seed = seed_of(generation, self.number)
 
     def _sha(self):
         """The SHA-256 of the newest block as it stands; zeros if there is none."""
@@ -290,11 +294,11 @@ class Ring:
     # -- reading --------------------------------------------------------------------------------------------
 
     def reader(self, seq, shared=None):
-        """Reader of all records from the block that holds seq, or from the oldest if it is gone. shared: as record.Decoder has it."""
+        """Reader of all records from the block that holds seq, or the oldest if it is gone. shared: as record.Decoder has it."""
         return Reader(self, search.block_of_seq(self, seq), shared)
 
     def reader_at(self, at_s, shared=None):
-        """Reader from the first block that holds anything of at_s or later. Clocks are set: what is older may stand behind it."""
+        """Reader from the first block that holds anything of at_s or later; since clocks are set, what is older may stand behind."""
         return Reader(self, search.block_of_time(self, at_s), shared)
 
     @property

@@ -9,7 +9,7 @@ def generation_of(ring, block):
     head = bytearray(MARK_BYTES)
     ring.blocks.read(block, head)
     mark = mark_of(head)
-    if mark is None or mark[1] != ring.log or not ring.gone < mark[0] <= ring.generation:
+    if mark is None or mark[1] != ring.number or not ring.gone < mark[0] <= ring.generation:
         return 0
     return mark[0]
 
@@ -19,7 +19,7 @@ def header(ring, block):
     head = bytearray(HEADER_BYTES)
     ring.blocks.read(block, head)
     mark = mark_of(head)
-    if mark is None or mark[1] != ring.log or not ring.gone < mark[0] <= ring.generation:
+    if mark is None or mark[1] != ring.number or not ring.gone < mark[0] <= ring.generation:
         return None
     return header_of(head)
 
@@ -60,6 +60,8 @@ def note_oldest(ring):
 
 def block_of_seq(ring, seq):
     """The last block that begins with seq or an earlier one; the oldest if none does."""
+    if ring.block < 0:
+        return -1
     n = ring.blocks.n
     found, low, high = ring.oldest, 0, (ring.block - ring.oldest) % n
     while low <= high:

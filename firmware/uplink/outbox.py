@@ -7,7 +7,6 @@ import time
 
 from micropython import const
 
-from firmware.errors import RecordError
 from firmware.protocols import payload, record
 
 # Publishes in flight: enough to hide the round trip, few enough for a small heap.
@@ -38,8 +37,7 @@ class Outbox:
     def restart(self):
         """Begin behind the cursor again; nothing is in flight."""
         self._read_seq = self._ring.cursor(self._consumer)
-        self._reader = self._ring.reader(self._read_seq + 1)
-        self._decoder = record.Decoder(self._meters)
+        self._reader = self._ring.reader(self._read_seq + 1, self._meters)
         self._held = None
         self._flight = []
 
@@ -95,21 +93,17 @@ class Outbox:
             found = self._reader.next()
             if found is None:
                 return None
-            kind, seq, data = found
-            if seq and seq <= self._read_seq:
+            _, seq, item = found
+            # Notes have no seq.
+            if seq <= self._read_seq:
                 continue
-            try:
-                item = self._decoder.decode(kind, data)
-            except RecordError:
-                self.n_unreadable += 1
-                item = None
-            if seq:
-                self._tell_gap(self._read_seq + 1, seq)
-                self._read_seq = seq
-                if item is not None:
-                    return seq, item
-                # It stands there and cannot be read: lost to the data centre all the same.
-                self._tell_gap(seq, seq + 1)
+            self._tell_gap(self._read_seq + 1, seq)
+            self._read_seq = seq
+            if item is not None:
+                return seq, item
+            # It stands there and cannot be read: lost to the data centre all the same.
+            self.n_unreadable += 1
+            self._tell_gap(seq, seq + 1)
 
     def _tell_gap(self, first_seq, seq):
         """Count and tell the records first_seq..seq-1 as lost, each once, however often it is begun anew."""
@@ -118,6 +112,10 @@ class Outbox:
             self._told_seq = seq
             self.n_lost += seq - first_seq
             self._lost(first_seq, seq - first_seq)
+
+    def tell_overwritten(self):
+        """Tell what has been overwritten before it was acknowledged: at once, since nobody may come to read on for months."""
+        self._tell_gap(self._ring.cursor(self._consumer) + 1, self._ring.first_seq)
 
     def sent(self, packet_id, last_seq, n_bytes=0):
         """A message of n_bytes up to last_seq is under way; last_seq 0 for one that is not from the ring."""

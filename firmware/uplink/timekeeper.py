@@ -21,7 +21,7 @@ class TimeKeeper:
     """TimeKeeper(servers, names, link, now_s, set_clock, kept, stepped).
 
     servers: config.network.ntp. set_clock(at_s) sets the board's clock; kept: True if something else keeps it right.
-    stepped(from_s, to_s) is called after a step. source: kept, ntp, hand, board (a clock that only goes on) or none."""
+    stepped(from_s, to_s, source) is called after a step. source: kept, ntp, hand, board (a clock that only goes on) or none."""
 
     def __init__(self, servers, names, link, now_s, set_clock, kept, stepped):
         self.n_failures = 0
@@ -66,18 +66,18 @@ class TimeKeeper:
                 self.last_failure = "%s: %s" % (server, error.cause)
                 self._names.forget(server.partition(":")[0])
                 continue
-            self._take(at_s)
+            self._take(at_s, "ntp")
             self.set_s = at_s
             return True
         return False
 
-    def _take(self, at_s):
+    def _take(self, at_s, source):
         before_s = self._now_s()
         if abs(at_s - before_s) >= _STEP_S:
             self._set_clock(at_s)
-            self._stepped(before_s, at_s)
+            self._stepped(before_s, at_s, source)
 
     def set_by_hand(self, at_s):
         """A person says what time it is; the readings still say that the clock is not synchronised."""
-        self._take(at_s)
+        self._take(at_s, "hand")
         self.by_hand = True

@@ -1,7 +1,6 @@
 """The ring as a PC reads it: from a file that holds the flash's bytes, without changing them."""
 
-from firmware.errors import RecordError, StoreError
-from firmware.protocols import record
+from firmware.errors import StoreError
 from firmware.store.ring import Ring
 
 _BLOCK = 4096
@@ -36,13 +35,4 @@ def read_image(path):
         ring.mount()
     except StoreError:
         return "", []
-    decoder = record.Decoder()
-    found = []
-    for kind, seq, payload in ring.reader(0):
-        try:
-            decoded = decoder.decode(kind, payload)
-        except RecordError:
-            decoded = None
-        if seq:
-            found.append((seq, decoded))
-    return ring.log, found
+    return ring.log, [(seq, found) for _, seq, found in ring.reader(0) if seq]
