@@ -303,7 +303,7 @@ class Decoder:
         slot_s = slot + EPOCH_S
         return Reading(meter.name, meter.points, slot_s, slot_s + after_s, quality, values)
 
-    def decode(self, kind, payload, last_seq, check):
+    def decode(self, kind, payload, last_seq=0, check=0):
         """Miss, Day, Event, Time, MeterNames, About, or what else the kind has; its check holds. RecordError if it is none.
 
         last_seq: the newest seq before it, or its own."""

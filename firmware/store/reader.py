@@ -136,7 +136,7 @@ class Reader:
         kind = view[0]
         n, first = varint_of(view, 1)
         n += first
-        if kind not in record.KINDS or n + CHECK_BYTES > end - offset:
+        if kind == 0 or n + CHECK_BYTES > end - offset:
             raise RecordError("frame")
         if n + CHECK_BYTES > len(view):
             view = self._view(offset, n + CHECK_BYTES, end)

@@ -262,7 +262,7 @@ def _events(flash):
     """How often each event is in the log."""
     ring = Ring(flash, lambda: NOON_S)
     ring.mount()
-    return [bytes(payload).decode() for kind, seq, payload in ring.reader(1) if seq and kind == record.EVENT]
+    return [found.members for kind, _, found in ring.reader(1) if kind == record.EVENT]
 
 
 def _cut_while(old, new, event):

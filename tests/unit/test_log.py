@@ -23,10 +23,13 @@ def _names(names=("main",), every_s=900, points=_POINTS):
 
 
 class _Gateway:
-    """A log on a flash, with the meters of a configuration. restart() builds it anew, as after a cut."""
+    """A log on a flash, with the meters of a configuration. restart() builds it anew, as after a cut.
 
-    def __init__(self, flash=None, meters=_names, zone=_CHINA):
+    fills: bytes of an event that follows each reading, so that a few of them fill a block."""
+
+    def __init__(self, flash=None, meters=_names, zone=_CHINA, fills=0):
         self.flash = flash or NorFlash(32)
+        self.fills = fills
         self.make = meters
         self.zone = zone
         self.now_s = _MIDNIGHT_S
@@ -43,7 +46,10 @@ class _Gateway:
         self.now_s = max(self.now_s, slot_s + 2)
         n = (slot_s - _MIDNIGHT_S) // 60
         values = [100000 + n + 7 * index, n % 97 - 40][: len(self.log.meters[index].points)]
-        return self.log.reading(index, slot_s, slot_s + 2, quality, values)
+        seq = self.log.reading(index, slot_s, slot_s + 2, quality, values)
+        if self.fills:
+            self.log.event('"event":"%s"' % ("x" * self.fills))
+        return seq
 
     def resume(self, now_s):
         self.now_s = now_s
@@ -305,7 +311,7 @@ def test_a_restart_at_any_slot_leaves_every_slot_on_record_once():
 
 def test_misses_that_were_gathered_and_lost_in_a_cut_still_have_a_cause():
     # The other meter's readings open a new block while the dead meter's misses are only in memory.
-    gateway = _Gateway(meters=lambda: _names(("main", "roof"), 60))
+    gateway = _Gateway(meters=lambda: _names(("main", "roof"), 60), fills=20)
     slot_s = _MIDNIGHT_S
     gateway.read(slot_s)
     for _ in range(700):
@@ -324,7 +330,7 @@ def test_misses_that_were_gathered_and_lost_in_a_cut_still_have_a_cause():
 
 
 def test_what_the_log_knows_of_a_meter_is_in_every_block():
-    gateway = _Gateway(NorFlash(8), lambda: _names(("main", "dead"), 900))
+    gateway = _Gateway(NorFlash(8), lambda: _names(("main", "dead"), 900), fills=20)
     gateway.read(_MIDNIGHT_S, 1)
     # The dead meter's record is overwritten long before the restart.
     for i in range(1, 1600):
@@ -463,9 +469,9 @@ def test_a_cut_at_any_byte_of_the_first_midnight_leaves_each_day_once():
 
 def test_a_first_day_that_fills_several_blocks_is_whole_after_a_cut_at_its_end():
     minutes = lambda: _names(every_s=120)  # noqa: E731
-    whole = _run(_Gateway(meters=minutes), _MIDNIGHT_S, _MIDNIGHT_S + 86400, 120)
+    whole = _run(_Gateway(meters=minutes, fills=20), _MIDNIGHT_S, _MIDNIGHT_S + 86400, 120)
     assert whole.ring.used_blocks >= 4
-    gateway = _run(_Gateway(meters=minutes), _MIDNIGHT_S, _MIDNIGHT_S + 86400 - 120, 120)
+    gateway = _run(_Gateway(meters=minutes, fills=20), _MIDNIGHT_S, _MIDNIGHT_S + 86400 - 120, 120)
     # The reading of midnight is written, its day is not.
     gateway.flash.cut_after = 60
     try:
@@ -592,8 +598,8 @@ def test_the_latest_reading_is_known_after_a_restart():
 def test_records_that_cannot_be_decoded_do_not_stop_a_start():
     gateway = _Gateway(meters=_hourly)
     gateway.read(_MIDNIGHT_S)
-    for kind, data in ((record.READING, b"\x07"), (record.MISS, b""), (record.NAMES, b"\xff"), (9, b"later")):
-        gateway.ring.append(kind, data) if kind != record.NAMES else gateway.ring.note(kind, data)
+    for kind, data in ((record.READING, b"\x07"), (record.MISS, b"\x00"), (9, b"later")):
+        gateway.ring.append(kind, data)
     gateway.read(_MIDNIGHT_S + 3600)
     gateway.restart()
     assert gateway.log.meters[0].last_slot_s == _MIDNIGHT_S + 3600

@@ -87,7 +87,7 @@ def test_a_clock_that_was_far_ahead_and_is_set_back_does_not_stop_the_meter():
 def test_a_start_after_the_clock_was_set_back_does_not_wait_for_the_future():
     world = World((("a", 10),), start_s=NOON_S + 400 * 86400)
     world.run(12)
-    again = Log(Ring(world.ring.device, lambda: NOON_S), Zone("UTC0"), "00000000", [record.MeterNames("a", 10, POINTS)])
+    again = Log(Ring(world.ring.blocks.device, lambda: NOON_S), Zone("UTC0"), "00000000", [record.MeterNames("a", 10, POINTS)])
     again.open()
     assert again.resume(NOON_S) == [NOON_S]
 

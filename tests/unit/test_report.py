@@ -7,7 +7,9 @@ from firmware.bus import ledger
 from firmware.console.described import profile_hash
 from firmware.console.report import Report
 from firmware.meters import profiles
-from firmware.protocols import payload
+from firmware.protocols import payload, record
+from firmware.store.ring import Ring
+from tests.sim.flash import NorFlash
 
 
 class _Thing:
@@ -24,8 +26,13 @@ def _meter(name, **keys):
 
 
 def _app(n_lines=1, meters=(), n_centres=1):
-    ring = _Thing(log="44caffcf", first_seq=1, next_seq=4, n_blocks=64, used_blocks=1, erases=2, torn=0, history_s=lambda: 0)
+    ring = Ring(NorFlash(4), lambda: 1795354192)
+    ring.mount()
+    ring.keep_consumers(["c%d" % i for i in range(n_centres)])
+    for _ in range(3):
+        ring.append(record.EVENT, b'"event":"x"')
     return _Thing(
+        quiet=_Thing(n_pauses=0),
         config=_Thing(gateway=_Thing(id="gw-0001")),
         now_s=lambda: 1795354192,
         supervisor=_Thing(uptime_s=5, crashes={"poll A": 2}, last_crash='poll A: "x"'),
