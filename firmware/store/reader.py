@@ -13,8 +13,8 @@ _WINDOW_BYTES = const(256)
 _LOOK_BYTES = const(64)
 _LONG_BYTES = const(768)
 _ERASED = const(0xFF)
-# Shorter is no record: head, a number, check.
-_LEAST_BYTES = const(4)
+# Shorter is no record: a head that tells a number, and its check.
+_LEAST_BYTES = const(3)
 # So many seqs at most are tried for a record that nothing stands behind.
 _FEW = const(4)
 
