@@ -9,17 +9,17 @@ from firmware import strictjson
 from firmware.config import parse
 from firmware.errors import ConfigError
 from firmware.meters import equip
+from firmware.protocols.dayrecord import put_day
 from firmware.protocols.record import MOST_SERIAL, Reading, put_names
 from firmware.store.days import MeterDay
 from firmware.store.ring import MOST_TOGETHER_BYTES
 
 # A NAMES note's frame, and what its last slot and next day may take more than at first.
-_GROWS_BYTES = const(11 + 13)
+_GROWS_BYTES = const(4 + 6)
 # A daily summary is reckoned with numbers of so many digits, as many causes of misses as there are, and a day far ahead.
 _MOST_VALUE = const(10**12)
 _MOST_CAUSES = const(10)
-# Of a record's frame, and what a summary's record has beside its members.
-_FRAME_BYTES = const(16)
+_FRAME_BYTES = const(5)
 _FAR_DAY = const(40000)
 
 
@@ -112,11 +112,11 @@ def check(config):
 def _day_bytes(zone, names):
     """What the daily summary of a meter takes at most."""
     day = MeterDay(zone, names, _FAR_DAY)
-    for slot_s, value in ((day.start_s, -_MOST_VALUE), (day.start_s + 1, _MOST_VALUE)):
+    for slot_s, value in ((day.start_s + 1, -_MOST_VALUE), (day.start_s + 2, _MOST_VALUE)):
         day.add(Reading(names.name, names.points, slot_s, slot_s, 0, [value] * len(names.points)))
     for i in range(_MOST_CAUSES):
         day.missed["battery allowance %d" % i] = names.every_s
-    return len(day.members("00000000").encode()) + _FRAME_BYTES
+    return len(put_day(0, day.summary(), names.every_s)) + _FRAME_BYTES
 
 
 def _check_address(key, section):

@@ -6,8 +6,9 @@ its end, whether reading or miss, so that the log alone decides.
 
 from micropython import const
 
-from firmware.clock import day_text, slots_between
-from firmware.protocols import payload, record
+from firmware.clock import slots_between
+from firmware.protocols import record
+from firmware.protocols.dayrecord import Day
 
 # A unit that was off for longer gets summaries for the newest of these days only.
 MOST_DAYS_OFF = const(62)
@@ -24,25 +25,11 @@ class _Register:
             self.start = (slot_s, value)
         self.end = (slot_s, value)
 
-    def members(self, decimals, start_s, end_s):
-        """Consumption between the two; used is null where it would be invented or negative."""
-        first, last = self.start, self.end
-        if first is None or first[0] == last[0]:
-            return '{"used":null,"src":null,"parts":[]}'
-        used, why = last[1] - first[1], ""
-        if used < 0:
-            used, why = None, "register went back"
-        text = payload.decimal_text
-        part = '{"start":%s,"start_t":%d,"end":%s,"end_t":%d,"used":%s,"why":"%s"}' % (
-            text(first[1], decimals),
-            first[0],
-            text(last[1], decimals),
-            last[0],
-            text(used, decimals),
-            why,
-        )
-        src = "slot" if first[0] == start_s and last[0] == end_s else "near"
-        return '{"used":%s,"src":"%s","parts":[%s]}' % (text(used, decimals), src, part)
+    def found(self):
+        """(first slot, value, last slot, value), or None where nothing lies between two."""
+        if self.start is None or self.start[0] == self.end[0]:
+            return None
+        return self.start + self.end
 
 
 class _Gauge:
@@ -59,23 +46,18 @@ class _Gauge:
         self.n += 1
         self.total += value
 
-    def members(self, decimals):
+    def found(self):
+        """(lowest, highest, slot of that, mean), or None; the mean rounded, a half to the even one."""
         if self.n == 0:
-            return '{"min":null,"max":null,"max_t":null,"mean":null}'
+            return None
         mean, rest = divmod(self.total, self.n)
         if 2 * rest > self.n or (2 * rest == self.n and mean & 1):
             mean += 1
-        text = payload.decimal_text
-        return '{"min":%s,"max":%s,"max_t":%d,"mean":%s}' % (
-            text(self.low, decimals),
-            text(self.high, decimals),
-            self.high_s,
-            text(mean, decimals),
-        )
+        return self.low, self.high, self.high_s, mean
 
 
 class MeterDay:
-    """One meter, one local day. meter: record.MeterNames; add records in the log's order, then members()."""
+    """One meter, one local day. meter: record.MeterNames; add records in the log's order, then summary()."""
 
     def __init__(self, zone, meter, day):
         self.zone = zone
@@ -106,32 +88,24 @@ class MeterDay:
             if value is not None and (within or point[3] == record.REGISTER):
                 fold.add(found.slot_s, value)
 
-    def members(self, config_hash):
-        """The summary's JSON members, as stored and published."""
-        missed = ",".join("%s:%d" % (payload.text(c), self.missed[c]) for c in sorted(self.missed))
-        parts = [
-            '"day":"%s","zone":%s,"m":%s' % (day_text(self.day), payload.text(self.zone.text), payload.text(self.meter.name)),
-            '"rev":0,"final":true,"due":%d' % slots_between(self.zone, self.meter.every_s, self.start_s, self.end_s - 1),
-            '"got":%d,"late":%d,"missed":{%s},"q":%d,"cfg":"%s"' % (self.got, self.late, missed, self.quality, config_hash),
-        ]
-        for fold, (name, _, decimals, klass) in zip(self.folds, self.meter.points):
-            if klass == record.REGISTER:
-                members = fold.members(decimals, self.start_s, self.end_s)
-            else:
-                members = fold.members(decimals)
-            parts.append('"%s":%s' % (name, members))
-        return ",".join(parts)
+    def summary(self):
+        """The Day, as stored; its configuration is the one that is in force where it is."""
+        day = Day(self.meter.name, self.meter.points, self.day, self.start_s, self.end_s)
+        day.zone = self.zone.text
+        day.due = slots_between(self.zone, self.meter.every_s, self.start_s, self.end_s - 1)
+        day.got, day.late, day.quality, day.missed = self.got, self.late, self.quality, self.missed
+        day.found = [fold.found() for fold in self.folds]
+        return day
 
 
 class Days:
-    """The open day of every meter. emit(meter, day, members) is called for each day that a record closes.
+    """The open day of every meter. emit(meter, Day) is called for each day that a record closes.
 
     meter.next_day, the first day without a summary, is set here when a meter's first day begins; whoever stores the
     summaries counts it on."""
 
-    def __init__(self, zone, config_hash, emit):
+    def __init__(self, zone, emit):
         self.zone = zone
-        self.config_hash = config_hash
         self.emit = emit
         self._open = {}
 
@@ -154,7 +128,7 @@ class Days:
             fold = self._open[meter.name] = MeterDay(self.zone, meter, day)
         fold.add(found)
         while slot_s >= fold.end_s:
-            self.emit(meter, fold.day, fold.members(self.config_hash))
+            self.emit(meter, fold.summary())
             fold = MeterDay(self.zone, meter, max(fold.day + 1, self.zone.day_of(slot_s) - MOST_DAYS_OFF))
             self._open[meter.name] = fold
             fold.add(found)

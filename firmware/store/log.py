@@ -9,6 +9,7 @@ from micropython import const
 from firmware import VERSION
 from firmware.clock import AHEAD_S, slot_after, slot_at, slots_between
 from firmware.protocols import record
+from firmware.protocols.dayrecord import put_day
 from firmware.store.days import Days
 from firmware.texts import json_text
 
@@ -39,7 +40,7 @@ class Log:
         self._config_hash = config_hash
         self.appended = None
         self._spans = {}
-        self._days = Days(zone, config_hash, self._put_day)
+        self._days = Days(zone, self._put_day)
         ring.heading = self._heading
         ring.decoder.shared = {meter.name: meter for meter in meters}
 
@@ -126,7 +127,7 @@ class Log:
         by_name = {meter.name: meter for meter in self.meters}
         unwritten = {}
         emit = self._days.emit
-        self._days.emit = lambda meter, day, members: unwritten.update({(meter.name, day): members})
+        self._days.emit = lambda meter, day: unwritten.update({(meter.name, day.day): day})
         # A clock that was ahead may have put a slot of the day into a block before the one opened when the day began.
         for kind, _, found in self.ring.reader_at(min(starts) - AHEAD_S):
             if found is None:
@@ -140,8 +141,8 @@ class Log:
             elif kind in _OF_METERS and found.meter in by_name:
                 self._refold_one(by_name[found.meter], found)
         self._days.emit = emit
-        for name, day in sorted(unwritten):
-            self._put_day(by_name[name], day, unwritten[name, day])
+        for name, number in sorted(unwritten):
+            self._put_day(by_name[name], unwritten[name, number])
 
     def _refold_one(self, meter, found):
         if found.kind == record.READING:
@@ -276,10 +277,10 @@ class Log:
         meter.last_slot_s = last_s
         self._days.add(meter, record.Miss(meter.name, first_s, last_s, n, cause))
 
-    def _put_day(self, meter, day, members):
-        self.ring.append(record.DAY, record.put_day(self.meters.index(meter), day, members))
+    def _put_day(self, meter, day):
+        self.ring.append(record.DAY, put_day(self.meters.index(meter), day, meter.every_s))
         self._count(record.DAY)
-        meter.next_day = day + 1
+        meter.next_day = day.day + 1
 
     def _count(self, kind):
         self.counts[kind] = self.counts.get(kind, 0) + 1

@@ -4,6 +4,7 @@ from micropython import const
 
 from firmware.errors import RecordError
 from firmware.protocols import record, tracks
+from firmware.protocols.decoder import Decoder
 from firmware.protocols.varint import varint_of
 from firmware.store import search
 from firmware.store.block import CHECK_BYTES, HEADER_BYTES, check_of, header_of, mark_of, seed_of
@@ -29,7 +30,7 @@ class Reader:
 
     def __init__(self, ring, block, shared=None):
         self.ring = ring
-        self.decoder = record.Decoder(shared)
+        self.decoder = Decoder(shared)
         self.n_damaged = 0
         self.most_lost = 64
         self.seq = 0

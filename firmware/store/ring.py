@@ -10,6 +10,7 @@ from micropython import const
 
 from firmware.errors import StoreError
 from firmware.protocols import record
+from firmware.protocols.decoder import Decoder
 from firmware.protocols.varint import MOST_BYTES, put_varint
 from firmware.store import search
 from firmware.store.block import (
@@ -66,7 +67,7 @@ class Ring:
         # The highest that any block was erased for.
         self.last_generation = 0
         self.spares = []
-        self.decoder = record.Decoder()
+        self.decoder = Decoder()
         self.first_time, self.last_time = 0, -1
         self.record_bytes = self.n_waited = self.n_torn = 0
         self._seed = 0

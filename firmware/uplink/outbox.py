@@ -7,7 +7,9 @@ import time
 
 from micropython import const
 
+from firmware.clock import day_text
 from firmware.protocols import payload, record
+from firmware.protocols.daytext import day_members
 
 # Publishes in flight: enough to hide the round trip, few enough for a small heap.
 _WINDOW = const(4)
@@ -80,8 +82,10 @@ class Outbox:
             if last:
                 self._held = found
                 break
-            payload.put_single(message, self._gateway, self._ring.log, seq, item.members)
-            return "daily" if item.kind == record.DAY else "event", seq
+            is_day = item.kind == record.DAY
+            members = day_members(item, day_text(item.day)) if is_day else item.members
+            payload.put_single(message, self._gateway, self._ring.log, seq, members)
+            return "daily" if is_day else "event", seq
         if not last:
             return None
         message.end("]}")

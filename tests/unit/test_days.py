@@ -4,8 +4,10 @@ import json
 
 from memory import golden
 
-from firmware.clock import Zone, day_of_civil
+from firmware.clock import Zone, day_of_civil, day_text
 from firmware.protocols import record
+from firmware.protocols.dayrecord import day_of, put_day
+from firmware.protocols.daytext import day_members
 from firmware.protocols.record import MeterNames, Miss, Reading
 from firmware.store.days import MOST_DAYS_OFF, Days, MeterDay
 
@@ -24,17 +26,24 @@ def _reading(slot_s, energy=100, power=1, quality=0):
     return Reading("main", _POINTS, slot_s, slot_s + 2, quality, [energy, power])
 
 
+def _members(day):
+    """A summary's JSON members once it was stored and read again."""
+    found = day_of(put_day(7, day, 900), MeterNames(day.meter, 900, day.points))
+    found.zone, found.config = day.zone, "a1b2c3d4"
+    return day_members(found, day_text(day.day))
+
+
 class _Emitted:
     """Days of one meter; days and members in the order they were closed."""
 
     def __init__(self, meter, zone=_CHINA):
         self.meter = meter
         self.closed = []
-        self.days = Days(zone, "a1b2c3d4", self._emit)
+        self.days = Days(zone, self._emit)
 
-    def _emit(self, meter, day, members):
+    def _emit(self, meter, day):
         assert meter is self.meter
-        self.closed.append((day, json.loads("{%s}" % members)))
+        self.closed.append((day.day, json.loads("{%s}" % _members(day))))
 
     def add(self, *records):
         for found in records:
@@ -52,13 +61,13 @@ def test_known_records_give_the_summary_on_record():
                 fold.add(Reading("main", points, row[1], row[1] + 2, row[2], row[3]))
             else:
                 fold.add(Miss("main", *row[1:]))
-        assert fold.members("a1b2c3d4") == case["members"], case["what"]
+        assert _members(fold.summary()) == case["members"], case["what"]
         json.loads("{%s}" % case["members"])
 
 
 def test_the_order_of_points_is_the_meters():
     points = (_POINTS[1], _POINTS[0])
-    text = MeterDay(_CHINA, _names(points=points), _DAY).members("00000000")
+    text = _members(MeterDay(_CHINA, _names(points=points), _DAY).summary())
     assert 0 < text.index('"power"') < text.index('"energy_import"')
 
 
@@ -143,7 +152,7 @@ def test_a_meters_first_day_is_that_of_its_first_record():
 
 def test_meters_have_days_of_their_own():
     closed = []
-    days = Days(_CHINA, "a1b2c3d4", lambda meter, day, members: closed.append((meter.name, day)))
+    days = Days(_CHINA, lambda meter, day: closed.append((meter.name, day.day)))
     one, two = _names(), _names()
     two.name = "two"
     days.add(one, _reading(_MIDNIGHT_S))
@@ -157,7 +166,7 @@ def test_meters_have_days_of_their_own():
 def test_the_same_records_give_the_same_bytes():
     texts = set()
     for _ in range(2):
-        days = Days(_CHINA, "a1b2c3d4", lambda meter, day, members: texts.add(members))
+        days = Days(_CHINA, lambda meter, day: texts.add(bytes(put_day(0, day, 900))))
         meter = _names()
         for i in range(5):
             days.add(meter, _reading(_MIDNIGHT_S + i * 21600, 100 + i, -i))

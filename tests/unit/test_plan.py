@@ -11,6 +11,7 @@ from firmware.config import parse
 from firmware.errors import ConfigError
 from firmware.meters import equip, profiles
 from firmware.protocols import record
+from firmware.protocols.dayrecord import put_day
 from firmware.store.days import MeterDay
 from firmware.store.log import Log
 from firmware.store.ring import Ring
@@ -247,12 +248,12 @@ def _big_meters(n, n_points, apart):
 
 
 def test_meters_whose_names_do_not_fit_into_a_block_are_refused():
-    assert _fault(lines=[_A], meters=_big_meters(4, 10, True)) is None
-    error = raised(ConfigError, _checked, [_A], _big_meters(8, 10, True))
+    assert _fault(lines=[_A], meters=_big_meters(8, 10, True)) is None
+    error = raised(ConfigError, _checked, [_A], _big_meters(16, 14, True))
     assert error.key == "meters"
     assert "%d" % plan.MOST_TOGETHER_BYTES in error.allowed
     # Points that are another meter's too are said once.
-    assert _fault(lines=[_A], meters=_big_meters(8, 10, False)) is None
+    assert _fault(lines=[_A], meters=_big_meters(16, 14, False)) is None
     # With names as people give them, as many as there may be.
     points = ("energy_import", "energy_export", "power", "voltage_l1", "voltage_l2", "voltage_l3")
     meters = [_meter("meter%02d" % i, unit=i + 1, points=points) for i in range(32)]
@@ -267,17 +268,15 @@ def test_a_short_timeout_needs_no_word_of_the_least():
     assert key == "meters[0].timeout_least_ms"
 
 
-def test_a_meter_whose_daily_summary_does_not_fit_is_refused():
-    # 14 of them count: a summary of nearly 5 KB.
-    assert _fault(lines=[_A], meters=_big_meters(1, 32, True)) == "meters"
-    assert _fault(lines=[_A], meters=_big_meters(1, 16, True)) is None
+def test_a_meter_may_be_read_for_as_many_points_as_there_may_be():
+    assert _fault(lines=[_A], meters=_big_meters(1, 32, True)) is None
 
 
 def test_whatever_is_accepted_fits_into_the_ring():
     """The largest configurations that pass, with all cursors, the longest times and numbers and the largest record."""
     flash = NorFlash(4)
     uplinks = [_uplink("u" * 15 + "%d" % i) for i in range(4)]
-    for n_points, apart in ((1, True), (2, True), (5, True), (9, False), (13, True), (16, True)):
+    for n_points, apart in ((4, True), (5, True), (9, True), (13, True), (16, True), (32, True)):
         n = 1
         while n < 32 and _fault(lines=[_A], meters=_big_meters(n + 1, n_points, apart), uplinks=uplinks) is None:
             n += 1
@@ -294,10 +293,11 @@ def test_whatever_is_accepted_fits_into_the_ring():
         ring = Ring(flash, lambda: 1763799300)
         log = Log(ring, Zone("CST-8"), found.hash, names)
         log.open()
+        ring.next_seq = first_seq = 4294967295 - 64
         for uplink in found.uplinks:
-            ring.acknowledge(uplink.name, 4294967295 - 64)
+            ring.acknowledge(uplink.name, 0)
         _put_days(log)
-        assert ring.next_seq == 1 + 2 * n, (n_points, n)
+        assert ring.next_seq == first_seq + 2 * n, (n_points, n)
 
 
 def _put_days(log):
@@ -308,13 +308,14 @@ def _put_days(log):
         n = len(meter.points)
         slot_s = log.zone.midnight_s(40000)
         day = MeterDay(log.zone, meter, 40000)
+        slot_s += 1
         for value in (-99999999999, 99999999999):
             day.add(record.Reading(meter.name, meter.points, slot_s, slot_s, 0, [value] * n))
             slot_s += 900
         for i in range(8):
             day.missed["battery allowance"[i:]] = 1
         for _ in range(2):
-            log.ring.append(record.DAY, record.put_day(index, 40000, day.members("0" * 8)))
+            log.ring.append(record.DAY, put_day(index, day.summary(), 900))
 
 
 def test_a_file_that_is_missing_or_no_json_is_named():
