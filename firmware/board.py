@@ -12,8 +12,9 @@ from esp32 import Partition
 
 from firmware.errors import ConfigError, StoreError
 
-# Name of the ring's partition in the partition table (boards/).
+# Names of the partitions in the partition table (boards/): of the ring, and of the daily summaries' own.
 _RING_LABEL = "ring"
+_DAYS_LABEL = "days"
 # A full Modbus frame is 256 bytes, which is all that the port holds by default.
 _RX_BYTES = 512
 _TX_BYTES = 256
@@ -42,6 +43,12 @@ def ring_device():
     if not found:
         raise StoreError("no flash partition '%s': see boards/ for the partition table" % _RING_LABEL)
     return found[0]
+
+
+def days_device():
+    """The block device of daily summaries and changes; None if the partition table has none."""
+    found = Partition.find(Partition.TYPE_DATA, label=_DAYS_LABEL)
+    return found[0] if found else None
 
 
 def wlan():

@@ -13,6 +13,7 @@ from firmware.meters.identity import Identity
 from firmware.meters.poll import Poll
 from firmware.meters.quiet import Quiet
 from firmware.protocols import payload, record
+from firmware.store.archive import Archive
 from firmware.store.log import Log
 from firmware.store.ring import Ring
 from firmware.supervisor import Supervisor
@@ -44,7 +45,9 @@ class Gateway:
         self.lines = lines
         self.meters = meters
         self.ring = Ring(board.ring_device(), self.now_s)
-        self.log = Log(self.ring, zone, config.hash, [meter.names() for meter in self.meters])
+        days = board.days_device()
+        archive = Archive(days, self.now_s) if days else None
+        self.log = Log(self.ring, zone, config.hash, [meter.names() for meter in self.meters], archive)
         self.report = Report(self)
         self.polls = []
         self.quiet = Quiet(lines, self.polls, clock.now_ms)
@@ -133,7 +136,8 @@ class Gateway:
         if self.formatted:
             self.tell('"event":"log_formatted"')
         for what, old, new in self.log.changes():
-            self.tell('"event":"changed","what":"%s","old":%s,"new":%s' % (what, payload.text(old), payload.text(new)), record.CHANGE)
+            members = '"event":"changed","what":"%s","old":%s,"new":%s' % (what, payload.text(old), payload.text(new))
+            self.tell(members, record.CHANGE)
         start = self.supervisor.start
         if self.config.network.kind != "none":
             start("link", self.link.run_link)
@@ -166,25 +170,26 @@ class Gateway:
         """Erase ahead while no line is busy, or sends at least, and write cursors down when they are due."""
         while True:
             self._n_store += 1
-            if self.ring.needs_erase:
-                await self._erase_ahead()
+            for ring in self.log.rings():
+                if ring.needs_erase:
+                    await self._erase_ahead(ring)
             self.ring.save_cursors()
             await asyncio.sleep(1)
 
-    async def _erase_ahead(self):
-        """Erase the block that comes next, at a moment when nobody minds; for the last one all lines are asked for a pause."""
+    async def _erase_ahead(self, ring):
+        """Erase a ring's next block at a moment when nobody minds; for the last one all lines are asked for a pause."""
         lines = ()
-        if self.ring.spares:
+        if ring.spares:
             await self.quiet.wait(_ERASE_MS, _ERASE_WAIT_MS)
             if not self.quiet.is_quiet(_ERASE_MS):
                 return
         else:
             lines = await self.quiet.pause(_ERASE_WAIT_MS)
         try:
-            self.ring.prepare()
+            ring.prepare()
         except OSError:
             # It is counted and retired; the one behind it is next.
-            self.tell('"event":"flash_failed","retired":%d' % len(self.ring.blocks.retired))
+            self.tell('"event":"flash_failed","retired":%d' % len(ring.blocks.retired))
         finally:
             self.quiet.resume(lines)
         for centre in self.centres:

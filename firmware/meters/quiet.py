@@ -43,7 +43,8 @@ class Quiet:
             await asyncio.sleep_ms(_NAP_MS)
 
     async def pause(self, most_ms):
-        """Ask every line for a pause, and wait at most most_ms for the exchanges that go on; the lines that were got, to resume().
+        """Ask every line for a pause, and wait at most most_ms for the exchanges that go on. The lines that were got, for
+        resume().
 
         A slot that comes meanwhile is late by no more than that and what the caller takes."""
         self.n_pauses += 1

@@ -23,12 +23,13 @@ _FROM_START = const(2)
 _TO_END = const(4)
 _IN_INTERVALS = const(2)
 
+
 class Day:
     """A meter's summary of a local day, that of zone (a POSIX TZ) from start_s to end_s; day: days since 1970 of its date.
 
-    due, got, late: slots; quality: all bits of its readings; missed {cause: slots}; rev counts up when it is judged anew; config: hash
-    of the configuration. found: for each of points None, or a register's (first slot, value, last slot, value), or a gauge's
-    (lowest, highest, slot of that, mean)."""
+    due, got, late: slots; quality: all bits of its readings; missed {cause: slots}; rev counts up when it is judged anew;
+    config: hash of the configuration. found: for each of points None, or a register's (first slot, value, last slot, value), or
+    a gauge's (lowest, highest, slot of that, mean)."""
 
     kind = DAY
 

@@ -15,6 +15,7 @@ from firmware.protocols.record import (
     GAUGE,
     MISS,
     NAMES,
+    NOTES,
     REGISTER,
     REGISTER_BIT,
     RETIRED,
@@ -27,6 +28,7 @@ from firmware.protocols.record import (
     Time,
 )
 from firmware.protocols.tracks import Tracks
+from firmware.protocols.varint import varint_of
 
 
 class Decoder:
@@ -35,10 +37,11 @@ class Decoder:
     begin() at each block. shared: {meter's name: MeterNames}, which are used where a note says the same points: what only the
     log itself asks for, last slot, next day and serial number, is then theirs.
     meters {index: MeterNames}; about, or None; cursors {consumer: seq}; retired blocks, a list; is_headed: the heading of this
-    block was whole, since CONSUMERS is its end."""
+    block was whole, since CONSUMERS is its end. is_archive: records begin with their seq in the log, which becomes log_seq."""
 
-    def __init__(self, shared=None):
+    def __init__(self, shared=None, is_archive=False):
         self.shared = shared or {}
+        self.is_archive = is_archive
         self.tracks = Tracks()
         self.meters = {}
         self.about = None
@@ -60,6 +63,8 @@ class Decoder:
 
         RecordError if that is not known."""
         if kind in (MISS, DAY):
+            if self.is_archive:
+                payload = payload[varint_of(payload, 0)[1] :]
             if not len(payload):
                 raise RecordError("no meter")
             return self.tracks.named(payload[0])
@@ -77,6 +82,14 @@ class Decoder:
         """Miss, Day, Event, Time, MeterNames, About, or what else the kind has; its check holds. RecordError if it is none.
 
         last_seq: the newest seq before it, or its own."""
+        if self.is_archive and kind < NOTES:
+            log_seq, at = varint_of(payload, 0)
+            found = self._decode(kind, payload[at:], last_seq, check)
+            found.log_seq = log_seq
+            return found
+        return self._decode(kind, payload, last_seq, check)
+
+    def _decode(self, kind, payload, last_seq, check):
         if kind == NAMES:
             return self._names(payload, check)
         if kind in (CURSORS, CONSUMERS):
@@ -95,7 +108,7 @@ class Decoder:
             return Time(parts.value(), parts.value(), parts.rest())
         if kind == ABOUT:
             words = text_of(payload).split(" ")
-            if len(words) != 3:
+            if len(words) != 4:
                 raise RecordError("about")
             self.about = About(*words)
             return self.about
@@ -160,4 +173,3 @@ class Decoder:
             name, unit = parts.text(), parts.text()
             points.append((name, unit, form & ~REGISTER_BIT, REGISTER if form & REGISTER_BIT else GAUGE))
         return tuple(points)
-

@@ -94,12 +94,13 @@ class Event:
 
 
 class About:
-    """What the records of a block were made under: config (its hash), zone (POSIX TZ), version of the firmware."""
+    """What the records of a block were made under: config (its hash), zone (POSIX TZ), version of the firmware, and the log."""
 
-    def __init__(self, config, zone, version):
+    def __init__(self, config, zone, version, log):
         self.config = config
         self.zone = zone
         self.version = version
+        self.log = log
 
 
 def put_miss(index, slot_s, end_s, n_slots, cause):
@@ -143,9 +144,9 @@ def put_cursors(cursors, last_seq):
     return out.bytes
 
 
-def put_about(config_hash, zone, version):
-    """Bytes of an ABOUT note; texts, of which the zone has no space."""
-    return ("%s %s %s" % (config_hash, zone, version)).encode()
+def put_about(config_hash, zone, version, log):
+    """Bytes of an ABOUT note; texts without a space."""
+    return ("%s %s %s %s" % (config_hash, zone, version, log)).encode()
 
 
 def put_time(from_s, to_s, source):

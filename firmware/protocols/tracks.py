@@ -1,10 +1,9 @@
 """Readings told by what has changed since the same meter's reading before, within a block. SPEC.md, "Readings". Pure.
 
-A register is told by how much its step differs from the step before, a gauge by how much it differs. Which meter it is, its slot
-and how long after it the reply came are foretold and said only where they differ. What is foretold depends on the same
+A register is told by how much its step differs from the step before, a gauge by how much it differs. Which meter it is, its
+slot and how long after it the reply came are foretold and said only where they differ. What is foretold depends on the same
 meter's readings alone, and a reading's check on the check of the one before: what is damaged spoils nothing but its own meter,
-and that not unseen.
-"""
+and that not unseen."""
 
 from micropython import const
 

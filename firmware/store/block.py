@@ -23,7 +23,7 @@ _place = bytearray(6)
 
 
 class Header:
-    """Of an opened block: first_seq, opened_s, before (generation of the block before; 0: none), its min_s and max_s, its sha."""
+    """Of an opened block: first_seq, opened_s; before: generation of the block before it (0: none), whose min_s, max_s, sha."""
 
     def __init__(self, first_seq, opened_s, before, min_s, max_s, sha):
         self.first_seq = first_seq

@@ -38,7 +38,8 @@ def holds_s(ring):
 
 
 def left_s(ring, seq):
-    """For how many seconds a consumer that has seq may stay away before what it has not got is overwritten; 0: not known, or now."""
+    """For how many seconds a consumer that has seq may stay away before what it has not got is overwritten; 0: not known, or
+    now."""
     if ring.block < 0:
         return 0
     n = ring.blocks.n

@@ -8,6 +8,7 @@ from micropython import const
 
 from firmware import VERSION
 from firmware.clock import AHEAD_S, slot_after, slot_at, slots_between
+from firmware.errors import MetergateError
 from firmware.protocols import record
 from firmware.protocols.dayrecord import put_day
 from firmware.store.days import Days
@@ -25,12 +26,17 @@ _OF_METERS = (record.READING, record.MISS, record.DAY)
 
 
 class Log:
-    """Log(ring, zone, config_hash, meters): meters is a list of record.MeterNames in the configuration's order.
+    """Log(ring, zone, config_hash, meters, archive): meters is a list of record.MeterNames in the configuration's order;
+    archive: an Archive, or None.
 
-    open() mounts the ring; then reading, miss and event append. appended: called after each record, or None."""
+    open() mounts both; then reading, miss and event append. appended: called after each record, or None."""
 
-    def __init__(self, ring, zone, config_hash, meters):
+    def __init__(self, ring, zone, config_hash, meters, archive=None):
         self.ring = ring
+        self.archive = archive
+        # What the archive could not take; the log has it all the same.
+        self.n_unkept = 0
+        self.archive_fault = None
         self.zone = zone
         self.meters = meters
         self.counts = {}
@@ -41,8 +47,13 @@ class Log:
         self.appended = None
         self._spans = {}
         self._days = Days(zone, self._put_day)
-        ring.heading = self._heading
-        ring.decoder.shared = {meter.name: meter for meter in meters}
+        for each in self.rings():
+            each.heading = self._heading
+            each.decoder.shared = {meter.name: meter for meter in meters}
+
+    def rings(self):
+        """The ring, and the archive's if there is one."""
+        return (self.ring, self.archive.ring) if self.archive else (self.ring,)
 
     def _heading(self):
         notes = [(record.ABOUT, self._about())]
@@ -53,13 +64,15 @@ class Log:
         return notes
 
     def _about(self):
-        return record.put_about(self._config_hash, self.zone.text, VERSION)
+        return record.put_about(self._config_hash, self.zone.text, VERSION, self.ring.log)
 
     # -- start ----------------------------------------------------------------------------------------------
 
     def open(self):
-        """Mount the ring and take up the open day of every meter. True if the ring was formatted."""
-        if self.ring.mount():
+        """Mount ring and archive and take up the open day of every meter. True if the ring was formatted."""
+        formatted = self.ring.mount()
+        self._open_archive()
+        if formatted:
             return True
         # From the block of the last record on: its heading is whole.
         reader = self.ring.reader(self.ring.next_seq - 1)
@@ -70,21 +83,34 @@ class Log:
                 meter.last_slot_s, meter.next_day = old.last_slot_s, old.next_day
                 if meter.serial is not None:
                     meter.serial = old.serial
-        self._say_anew(reader.decoder)
+        self.about_before = reader.decoder.about
+        self._say_anew(self.ring, reader.decoder)
         self._refold()
         return False
 
-    def _say_anew(self, decoder):
+    def _open_archive(self):
+        if self.archive is None:
+            return
+        try:
+            self.archive.mount(self.ring.log)
+            self._say_anew(self.archive.ring, self.archive.ring.decoder)
+        except (OSError, MetergateError) as error:
+            # Measuring goes on without it, and whoever looks is told.
+            self.archive, self.archive_fault = None, error
+
+    def _say_anew(self, ring, decoder):
         """Note what the records from now on mean, where that has changed: not at each start, for the flash's sake."""
         about = decoder.about
-        if about is None or (about.config, about.zone, about.version) != (self._config_hash, self.zone.text, VERSION):
-            self.about_before = about
-            self.ring.note(record.ABOUT, self._about())
+        if about is None:
+            # No block yet: it will have a heading.
+            return
+        if (about.config, about.zone, about.version, about.log) != (self._config_hash, self.zone.text, VERSION, self.ring.log):
+            ring.note(record.ABOUT, self._about())
         if not self._same_names(decoder.meters):
             # Before the summaries that follow: they name their meters by these.
             # Each with its points: a block that is opened meanwhile has a heading of its own.
             for i, meter in enumerate(self.meters):
-                self.ring.note(record.NAMES, record.put_names(i, meter))
+                ring.note(record.NAMES, record.put_names(i, meter))
 
     def _same_names(self, in_force):
         """True if the notes in force (index -> MeterNames) give each index the meter that it has now."""
@@ -129,7 +155,7 @@ class Log:
         emit = self._days.emit
         self._days.emit = lambda meter, day: unwritten.update({(meter.name, day.day): day})
         # A clock that was ahead may have put a slot of the day into a block before the one opened when the day began.
-        for kind, _, found in self.ring.reader_at(min(starts) - AHEAD_S):
+        for kind, seq, found in self.ring.reader_at(min(starts) - AHEAD_S):
             if found is None:
                 continue
             if kind == record.NAMES:
@@ -138,6 +164,9 @@ class Log:
                     self._days.forget(by_name[found.name])
             elif kind == record.DAY:
                 unwritten.pop((found.meter, found.day), None)
+                self._keep(seq, found)
+            elif kind == record.CHANGE:
+                self._keep(seq, found)
             elif kind in _OF_METERS and found.meter in by_name:
                 self._refold_one(by_name[found.meter], found)
         self._days.emit = emit
@@ -180,7 +209,7 @@ class Log:
         meter = self.meters[index]
         meter.last_slot_s = meter.next_day = 0
         self._days.forget(meter)
-        self.ring.note(record.NAMES, record.put_names(index, meter))
+        self._name(index, meter)
 
     # -- records --------------------------------------------------------------------------------------------
 
@@ -241,6 +270,8 @@ class Log:
         """Store an event; members: its JSON members without braces. Returns its seq."""
         seq = self.ring.append(kind, members.encode())
         self._count(kind)
+        if kind == record.CHANGE:
+            self._keep(seq, record.Event(kind, members))
         return seq
 
     def clock_set(self, from_s, to_s, source):
@@ -268,6 +299,9 @@ class Log:
         # The event first: after a cut between the two it comes twice, not never.
         tell(event % (json_text(meter.name), json_text(meter.serial) if meter.serial else "", json_text(serial)))
         meter.serial = serial
+        self._name(index, meter)
+
+    def _name(self, index, meter):
         self.ring.note(record.NAMES, record.put_names(index, meter))
 
     def _put_miss(self, index, first_s, last_s, n, cause):
@@ -278,9 +312,25 @@ class Log:
         self._days.add(meter, record.Miss(meter.name, first_s, last_s, n, cause))
 
     def _put_day(self, meter, day):
-        self.ring.append(record.DAY, put_day(self.meters.index(meter), day, meter.every_s))
+        seq = self.ring.append(record.DAY, put_day(self.meters.index(meter), day, meter.every_s))
         self._count(record.DAY)
         meter.next_day = day.day + 1
+        self._keep(seq, day)
+
+    def _keep(self, seq, found):
+        """Put a Day or a change into the archive, unless it has it."""
+        if self.archive is None or seq <= self.archive.last_seq:
+            return
+        try:
+            if found.kind == record.CHANGE:
+                self.archive.keep_change(seq, found.members)
+                return
+            for index, meter in enumerate(self.meters):
+                # Of a meter that is no longer there the archive has no names any more.
+                if meter.name == found.meter and meter.points == found.points:
+                    self.archive.keep_day(seq, index, found, meter.every_s)
+        except (OSError, MetergateError):
+            self.n_unkept += 1
 
     def _count(self, kind):
         self.counts[kind] = self.counts.get(kind, 0) + 1

@@ -23,14 +23,15 @@ _FEW = const(4)
 class Reader:
     """Iterates over (kind, seq, found) from the first record of a block on, notes included, which have seq 0.
 
-    found: what record.Decoder makes of it, or None where the check holds and it cannot. It ends when it has caught up, and goes on
-    when more was appended: call next() again. If its block is overwritten it goes on with the oldest. What fails its check is
-    passed over up to what holds again: the seqs show the gap. n_damaged: places that were passed over; block, offset, seq: where
-    it stands, and the seq that comes next. most_lost: records that damage may have taken at once and what follows still be found."""
+    found: what record.Decoder makes of it, or None where the check holds and it cannot. It ends when it has caught up, and goes
+    on when more was appended: call next() again. If its block is overwritten it goes on with the oldest. What fails its check
+    is passed over up to what holds again: the seqs show the gap. n_damaged: places that were passed over; block, offset, seq:
+    where it stands, and the seq that comes next. most_lost: records that damage may have taken at once and what follows still
+    be found."""
 
     def __init__(self, ring, block, shared=None):
         self.ring = ring
-        self.decoder = Decoder(shared)
+        self.decoder = Decoder(shared, ring.is_archive)
         self.n_damaged = 0
         self.most_lost = 64
         self.seq = 0

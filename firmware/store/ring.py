@@ -46,16 +46,19 @@ _EIO = const(5)
 
 
 class Ring:
-    """Ring(device, now_s): device as MicroPython's extended block protocol, now_s() in Unix seconds.
+    """Ring(device, now_s, is_archive): device as MicroPython's extended block protocol, now_s() in Unix seconds; is_archive:
+    its records begin with the seq that they have in another.
 
     mount() first. heading: set by the owner, called at each new block: a list of (kind, payload) notes that make the block
     readable by itself. StoreError if the device cannot hold a ring. To be read only: blocks, a Blocks; cursors; block (the
     newest, -1: none), generation and offset, where the next record goes; spares, [(block, generation), ..] erased ahead; oldest
     block, first_seq; gone, the newest generation that is given up; first_time and last_time of the newest block's records, in
-    seconds since the epoch (first above last: none has a time). record_bytes: what records and notes have taken, with their checks;
-    n_waited: appends that had to wait for an erase; n_torn: blocks given up at a start since they ended in torn bytes."""
+    seconds since the epoch (first above last: none has a time). record_bytes: what records and notes have taken, with their
+    checks; n_waited: appends that had to wait for an erase; n_torn: blocks given up at a start since they ended in torn
+    bytes."""
 
-    def __init__(self, device, now_s):
+    def __init__(self, device, now_s, is_archive=False):
+        self.is_archive = is_archive
         self.now_s = now_s
         self.blocks = Blocks(device)
         self.heading = list
@@ -67,7 +70,7 @@ class Ring:
         # The highest that any block was erased for.
         self.last_generation = 0
         self.spares = []
-        self.decoder = Decoder()
+        self.decoder = Decoder(None, is_archive)
         self.first_time, self.last_time = 0, -1
         self.record_bytes = self.n_waited = self.n_torn = 0
         self._seed = 0
@@ -92,7 +95,8 @@ class Ring:
     def mount(self, is_told=False):
         """Find the newest block and the end of its records; True if it was formatted now.
 
-        That is done if the device is blank, or is_told: then whatever stands there is gone. Else StoreError if it holds no ring."""
+        That is done if the device is blank, or is_told: then whatever stands there is gone. Else StoreError if it holds no
+        ring."""
         # Only the start needs it.
         from firmware.store.mount import mount
 
@@ -295,11 +299,11 @@ class Ring:
     # -- reading --------------------------------------------------------------------------------------------
 
     def reader(self, seq, shared=None):
-        """Reader of all records from the block that holds seq, or the oldest if it is gone. shared: as record.Decoder has it."""
+        """Reader of all records from the block that holds seq, or the oldest if it is gone. shared: as Decoder has it."""
         return Reader(self, search.block_of_seq(self, seq), shared)
 
     def reader_at(self, at_s, shared=None):
-        """Reader from the first block that holds anything of at_s or later; since clocks are set, what is older may stand behind."""
+        """Reader from the first block that holds anything of at_s or later; what is older may stand behind it."""
         return Reader(self, search.block_of_time(self, at_s), shared)
 
     @property

@@ -11,7 +11,10 @@ _STEP = 1024
 # A try that has not come so far by then has failed; one that can run takes a third of it.
 _TRY_S = 20
 # Beside the firmware's own heap nothing is to be measured.
-_FLASH = {"ring": {"file": "ring.bin", "blocks": RING_BLOCKS, "plain": True}}
+_FLASH = {
+    "ring": {"file": "ring.bin", "blocks": RING_BLOCKS, "plain": True},
+    "days": {"file": "days.bin", "blocks": 8, "plain": True},
+}
 _CONTEXT = "import gc, tls; a = gc.mem_alloc(); c = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT); print(gc.mem_alloc() - a)"
 
 

@@ -19,6 +19,8 @@ _DAY_US = 86400 * _SECOND_US
 _BOOT_US = 800000
 # The heap is measured so often, off the grid of slots.
 _HEAP_US = 1009 * _SECOND_US
+# Of the region of daily summaries.
+_DAYS_BLOCKS = 8
 _QUIET_US = 20 * _SECOND_US
 _NO_BYTES = 1 << 29
 
@@ -53,8 +55,11 @@ class Bed:
         self.wall.ppm = settings["ppm"]
         self.sys = sys.modules["sys"] = Sys()
         self.sys.stdout.said = self._said
-        self.flash = esp32.flash = BedFlash("ring.bin", settings["ring_blocks"], settings["seed"], self.world.spend)
-        for forget in (self.flash.power_off, network.WLAN.forget, machine.WDT.forget, self.sys.stdin.forget):
+        self.flash = BedFlash("ring.bin", settings["ring_blocks"], settings["seed"], self.world.spend)
+        self.days = BedFlash("days.bin", _DAYS_BLOCKS, settings["seed"] + 1, self.world.spend)
+        esp32.flashes.update({"ring": self.flash, "days": self.days})
+        self.world.on_off += [self.flash.power_off, self.days.power_off]
+        for forget in (network.WLAN.forget, machine.WDT.forget, self.sys.stdin.forget):
             self.world.on_off.append(forget)
 
     def _build_lines(self, settings):
@@ -120,6 +125,7 @@ class Bed:
         """One start of the board; what ended it."""
         self.n_starts += 1
         self.flash.power_on()
+        self.days.power_on()
         self.machine.started(cause)
         gc.collect()
         for number in range(len(self.wires)):

@@ -51,7 +51,7 @@ def short_run(_twins, tmp_path_factory):
 def test_the_same_seed_gives_the_same_bytes(needs_twin, short_run, tmp_path):
     soak.run(_SHORT, tmp_path / "again")
     soak.run(Scenario(0.4, seed=6), tmp_path / "other")
-    for name in ("trace.txt", "ring.bin"):
+    for name in ("trace.txt", "ring.bin", "days.bin"):
         first = (short_run / name).read_bytes()
         assert first == (tmp_path / "again" / name).read_bytes()
         assert first != (tmp_path / "other" / name).read_bytes()

@@ -487,7 +487,7 @@ def test_a_day_left_unwritten_is_written_under_its_meter_though_the_meters_have_
     before = _run(_Gateway(meters=_hourly), _MIDNIGHT_S, _MIDNIGHT_S + 86400 - 3600, 3600)
     image = bytes(before.flash.bytes)
     n_whole = 0
-    for cut_after in range(30):
+    for cut_after in range(22):
         gateway = _Gateway(NorFlash(32, image), _hourly)
         gateway.flash.cut_after = cut_after
         try:

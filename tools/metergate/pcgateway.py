@@ -34,6 +34,10 @@ def board_root(folder):
     return folder
 
 
+# Of the region of daily summaries: enough for weeks.
+_DAYS_BLOCKS = 8
+
+
 class SimulatedLine(Process):
     """SimulatedLine(folder, plan): `metergate simulate` with a line file; `terminal` is the gateway's end once started."""
 
@@ -78,7 +82,8 @@ class Gateway(Process):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.ring = self.folder / "ring.bin"
-        simulation = {"uarts": uarts, "ring": {"file": "ring.bin", "blocks": ring_blocks}, "dns": dns}
+        days = {"file": "days.bin", "blocks": _DAYS_BLOCKS}
+        simulation = {"uarts": uarts, "ring": {"file": "ring.bin", "blocks": ring_blocks}, "days": days, "dns": dns}
         (self.folder / "sim.json").write_text(json.dumps(simulation))
         self.configure(config, secrets)
         if ca:

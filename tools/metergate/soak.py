@@ -113,7 +113,7 @@ def main(days=60, seed=1, firmware=None, twice=False):
         check = Check(folder / "run", scenario).run()
         if twice:
             run(scenario, folder / "again", firmware)
-            for name in ("trace.txt", "ring.bin"):
+            for name in ("trace.txt", "ring.bin", "days.bin"):
                 if not filecmp.cmp(folder / "run" / name, folder / "again" / name, shallow=False):
                     check.breaches.add("not the same", f"{name} of two runs")
     finally:

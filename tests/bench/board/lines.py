@@ -51,7 +51,7 @@ class Rig:
         self.world = worlds.make(seed, start_s)
         self.world.power_on()
         time.wall.set((start_s - _ESP32_EPOCH_S) * 1000000)
-        esp32.flash = NorFlash(_RING_BLOCKS, spend=self.world.spend)
+        esp32.flashes["ring"] = NorFlash(_RING_BLOCKS, spend=self.world.spend)
         self.readings = []
         self.busy_us = 0
         self._build_wires(lines, meters, seed, noise)

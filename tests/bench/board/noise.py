@@ -149,4 +149,6 @@ for each in checked:
         row[key] = row.get(key, 0) + told[key]
 for protocol, (sent, fits, asked) in heard.frames.items():
     found[protocol].update({"as_sent": sent, "sum_fits": fits, "would_count": asked})
-print(json.dumps({"protocols": found, "noise_bytes": rig.wires["A"].counts["noise_bytes"], "erases": rig.log.ring.blocks.erases}))
+print(
+    json.dumps({"protocols": found, "noise_bytes": rig.wires["A"].counts["noise_bytes"], "erases": rig.log.ring.blocks.erases})
+)

@@ -1,4 +1,4 @@
-"""Simulated `esp32`: the ring's flash partition, a NOR flash in a file that sim.json names.
+"""Simulated `esp32`: the flash partitions of ring and days, NOR flashes in files that sim.json names.
 
 "ring": {"file": its path, "blocks": how many, "real_time": true to wait as long as a flash takes,
          "plain": true for a file without rules, which takes no heap: for measuring the firmware's}
@@ -17,8 +17,8 @@ class Partition(FileFlash):
 
     @staticmethod
     def find(kind, label=None):
-        ring = settings()["ring"]
-        return [(_Plain if ring.get("plain") else Partition)(ring)] if label == "ring" else []
+        region = settings().get(label)
+        return [(_Plain if region.get("plain") else Partition)(region)] if region else []
 
     def __init__(self, ring):
         super().__init__(ring["file"], ring["blocks"], spend=time.sleep_us if ring.get("real_time") else None)

@@ -1,9 +1,10 @@
-"""Virtual `esp32`: the ring's partition on a simulated NOR flash, which whoever builds the world sets as `flash`."""
+"""Virtual `esp32`: partitions on simulated NOR flashes, which whoever builds the world puts into `flashes`."""
 
 from tests.sim import world as _world
 from tests.sim.flash import Cut
 
-flash = None
+# By label.
+flashes = {}
 
 
 class Partition:
@@ -11,16 +12,19 @@ class Partition:
 
     @staticmethod
     def find(kind, label=None):
-        return [Partition()] if label == "ring" and flash else []
+        return [Partition(flashes[label])] if label in flashes else []
+
+    def __init__(self, flash):
+        self._flash = flash
 
     def readblocks(self, block, buf, offset=0):
-        self._do(flash.readblocks, block, buf, offset)
+        self._do(self._flash.readblocks, block, buf, offset)
 
     def writeblocks(self, block, buf, offset=None):
-        self._do(flash.writeblocks, block, buf, offset)
+        self._do(self._flash.writeblocks, block, buf, offset)
 
     def ioctl(self, operation, argument):
-        return self._do(flash.ioctl, operation, argument)
+        return self._do(self._flash.ioctl, operation, argument)
 
     @staticmethod
     def _do(function, *args):
