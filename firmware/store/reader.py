@@ -7,12 +7,14 @@ from firmware.protocols import record, tracks
 from firmware.protocols.decoder import Decoder
 from firmware.protocols.varint import varint_of
 from firmware.store import search
-from firmware.store.block import CHECK_BYTES, HEADER_BYTES, check_of, header_of, mark_of, seed_of
+from firmware.store.block import CHECK_BYTES, HEADER_BYTES, check_of, header_of, is_erased, mark_of, seed_of
 
 _WINDOW_BYTES = const(256)
-# The least that is looked at, and the most that a reading takes.
-_LOOK_BYTES = const(64)
+# What most records fit into, and the most that a reading takes.
+_LOOK_BYTES = const(32)
 _LONG_BYTES = const(768)
+# Where so many bytes are erased, nothing stands behind them.
+_EMPTY_BYTES = const(64)
 _ERASED = const(0xFF)
 # Shorter is no record: a head that tells a number, and its check.
 _LEAST_BYTES = const(3)
@@ -123,18 +125,19 @@ class Reader:
         """(view, tracks.parse of a reading or None, kind, where the payload begins and ends) of the frame at offset.
 
         RecordError if it is none."""
-        view = self._view(offset, min(_LOOK_BYTES, end - offset), end)
+        view = self._view(offset, _LOOK_BYTES, end)
         if view[0] & tracks.READING_BIT:
-            try:
-                parsed = self.decoder.tracks.parse(view)
-            except RecordError:
-                if len(view) == end - offset:
-                    raise
-                parsed = None
-            if not parsed or parsed[6] + CHECK_BYTES > len(view):
-                view = self._view(offset, _LONG_BYTES, end)
-                parsed = self.decoder.tracks.parse(view)
-            return view, parsed, record.READING, 0, parsed[6]
+            for n in (_LOOK_BYTES, _WINDOW_BYTES, _LONG_BYTES):
+                view = self._view(offset, n, end)
+                try:
+                    parsed = self.decoder.tracks.parse(view)
+                    if parsed[6] + CHECK_BYTES <= len(view):
+                        return view, parsed, record.READING, 0, parsed[6]
+                except RecordError:
+                    pass
+                if len(view) >= end - offset:
+                    break
+            raise RecordError("reading")
         kind = view[0]
         n, first = varint_of(view, 1)
         n += first
@@ -203,6 +206,8 @@ class Reader:
         first, first_seq = self.offset, self.seq
         for offset in range(first + 1, end - _LEAST_BYTES):
             head = self._view(offset, 1, end)[0]
+            if head == _ERASED and is_erased(self._view(offset, _EMPTY_BYTES, end)[:_EMPTY_BYTES]):
+                break
             if head != tracks.KEY and head not in record.KINDS:
                 continue
             n_seqs = min(self.most_lost, (offset - first) // _LEAST_BYTES + 1) + 1
