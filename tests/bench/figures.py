@@ -207,6 +207,13 @@ FIGURES = (
         "in the run of ring.bytes_per_reading, when the ring had begun to overwrite",
     ),
     Figure(
+        "ring.days_years",
+        "a",
+        None,
+        "daily summaries that their region of 256 KiB holds, of as many meters, by what they take in the same run",
+        "computed in that run: it does not fill that region",
+    ),
+    Figure(
         "ring.mount_bytes_read",
         "B",
         ("<=", 16 * 1024),
@@ -218,7 +225,7 @@ FIGURES = (
         "B",
         ("<=", 24 * 1024),
         "the same after a cut, the worst one",
-        "320 cuts, by seed, of a ring of 320 blocks in its second lap that was whole and nearly at its newest block's end: "
+        "640 cuts, by seed, of a ring of 320 blocks in its second lap that was whole and nearly at its newest block's end: "
         "in the next erase, the next mark, or within the next 16, 80, 400 or 3000 bytes",
     ),
     Figure(

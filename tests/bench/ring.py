@@ -8,8 +8,11 @@ from tests.bench.bed import RING_BLOCKS, need, run_on
 _HEAP_BYTES = 192 << 20
 _MIB = 1 << 20
 _DAY_S = 86400
-# Turns of the scripts: blocks that are filled, laps of a small ring, cuts, slots that the peers keep.
-COUNTS = {"history": RING_BLOCKS, "wear": 6, "cuts": 320, "peers": 384}
+_YEAR_S = 365 * _DAY_S
+_BLOCK_BYTES = 4096
+_DAYS_BLOCKS = 64
+# Turns of the scripts, the longest first: cuts, blocks that are filled, laps of a small ring, slots that the peers keep.
+COUNTS = {"cuts": 640, "history": RING_BLOCKS, "wear": 6, "peers": 384}
 
 
 def measure(say, counts=COUNTS):
@@ -38,9 +41,15 @@ def measure(say, counts=COUNTS):
         "ring.erases_per_mib_stored": _figure(wear["erases"] * _MIB / wear["programmed_bytes"], "1/MiB"),
         "ring.wear_spread": _figure(wear["spread"], "1"),
         "ring.history_days": _figure(history["history_s"] / _DAY_S, "d"),
+        "ring.days_years": _figure(_years(history), "a"),
         "ring.mount_bytes_read": _figure(history["mount_bytes_read"], "B"),
         "ring.mount_bytes_read_worst": _figure(cuts["worst"][0], "B", _cuts_text(cuts)),
     }
+
+
+def _years(history):
+    """How far back daily summaries reach: their region, less the blocks that are erased ahead."""
+    return (_DAYS_BLOCKS - 2) * _BLOCK_BYTES / history["days_bytes"] * history["for_s"] / _YEAR_S
 
 
 def _run(what, n):

@@ -52,6 +52,7 @@ def history():
     oldest_s = next(found.slot_s for kind, _, found in ring.reader(ring.first_seq) if kind == record.READING)
     return {
         "readings": n * METERS,
+        "for_s": n * SLOT_S,
         "programmed_bytes": sum(flash.programmed_bytes) + sum(days_flash.programmed_bytes),
         "days_bytes": sum(days_flash.programmed_bytes),
         "record_bytes": sum([each.record_bytes for each in keeper.log.rings()]),
