@@ -1,324 +1,201 @@
-"""What a reading costs in flash: micropython ring.py ROOT WHAT -> one line of JSON. WHAT: ours, mount, heap or peers.
+"""What the store costs in flash: micropython ring.py ROOT WHAT N -> one line of JSON. WHAT:
 
-The log of 8 meters with two points every 15 minutes, two data centres that acknowledge every slot, headings, cursors and daily
-summaries, in both regions, included; beside it files and trees of littlefs on the same simulated flash.
+history: a ring of N blocks is filled until its first blocks are overwritten; what was programmed, what is held, what a
+start reads then. wear: so many laps of a small ring. cuts: N cuts, and what the start behind each reads.
 """
 
 # The path is set before what is found by it.
+# ruff: noqa: E402
 
 import gc
 import json
 import sys
 
-if sys.implementation.name == "micropython":
-    sys.path[:] = ["", ".frozen", sys.argv[1], sys.argv[1] + "/lib"]
+ROOT, WHAT, N = sys.argv[1], sys.argv[2], int(sys.argv[3])
+sys.path[:] = ["", ".frozen", ROOT, ROOT + "/lib"]
 
-from firmware.clock import Zone
-from firmware.protocols import payload, record
-from firmware.store.archive import Archive
-from firmware.store.log import Log
+from firmware.protocols import record
 from firmware.store.ring import Ring
-from tests.sim.dayload import DayLoad
+from tests.bench.board.plant import CENTRES, METERS, SLOT_S, START_S, Keeper, Plant, new_keeper
 from tests.sim.flash import Cut, NorFlash
 from tests.sim.seeded import Seeded
 
-_BLOCKS = 320
-_DAYS_BLOCKS = 64
-# Laps are counted on a smaller ring: what a block costs is the same.
-_LAP_BLOCKS = 24
-_LAPS = 3
-_SLOT_S = 900
-_DAY_S = 86400
-_START_S = 1795276800  # 2026-11-21 16:00:00 UTC, a midnight in CST-8
-_POINTS = (("energy_import", "kWh", 2, record.REGISTER), ("power", "kW", 3, record.GAUGE))
-_CENTRES = ("province", "nation")
-# Shape and mean power in W of each meter, from a flat to a hall of machines.
-_LOADS = (
-    ("house", 600),
-    ("house", 900),
-    ("house", 1500),
-    ("pump", 2000),
-    ("shop", 2500),
-    ("shop", 4000),
-    ("factory", 30000),
-    ("factory", 60000),
-)
-# The files' readings, so that the largest files fit: 4 days, after which their costs have long settled.
-_MOST_IN_FILES = 3000
-# As MicroPython mounts a file system by itself, on an ESP32 too: extmod/vfs_lfs.c, LFS_MAKE_ARG_*.
-_LFS = {"readsize": 32, "progsize": 32, "lookahead": 32}
-# A reading as a struct of the usual kind: meter, quality, slot, time, two 64-bit values, padding.
-_BINARY_BYTES = 32
+_MIB = 1 << 20
+# After so many blocks that were given up the ring is as it will be for ever.
+_GIVEN_UP = 8
+_START_EVERY = 5  # slots
+
+_SMALL_BLOCKS = 32
+# From here on no block is new.
+_FIRST_LAPS = 3
+
+# In a ring of the boards' size: a start reads something of each block.
+_CUT_BLOCKS = 320
+# After every sixth cut the power goes twice more.
+_ROW_EVERY, _IN_A_ROW = 6, 3
+# How far ahead a cut may come: within a mark, a heading, the records behind it, the block.
+_AHEAD_BYTES = (16, 80, 400, 3000)
+# Before a block's end.
+_ROOM_BYTES = (5, 60)
+_MARK_BYTES = 14
 
 
-class Week:
-    """The values of the eight meters at each slot of a week, which come again with the energy of the weeks before."""
-
-    def __init__(self):
-        # Of the meters' local time: the load has no zone.
-        loads = [
-            DayLoad(power, 123456700 + 10000019 * i, 0, shape, _START_S + 28800, i + 1)
-            for i, (shape, power) in enumerate(_LOADS)
-        ]
-        self._rows = []
-        for slot in range(7 * _DAY_S // _SLOT_S + 1):
-            at_us = slot * _SLOT_S * 1000000
-            row = []
-            for load in loads:
-                energy, scale = load.quantity("energy_import", at_us)
-                power, divisor = load.quantity("power", at_us)
-                row.append((energy * 100 // scale, power * 1000 // divisor))
-            self._rows.append(row)
-
-    def values(self, slot, meter):
-        """[energy in 0.01 kWh, power in W]"""
-        n = len(self._rows) - 1
-        week, slot = divmod(slot, n)
-        energy, power = self._rows[slot][meter]
-        return [energy + week * (self._rows[n][meter][0] - self._rows[0][meter][0]), power]
-
-
-class Unit:
-    """A log on flashes of so many blocks, and what a gateway does with it in a slot."""
-
-    def __init__(self, week, n_blocks):
-        self.week = week
-        self.now_s = _START_S
-        self.flash = NorFlash(n_blocks)
-        self.days = NorFlash(_DAYS_BLOCKS)
-        self.random = Seeded(5)
-        self.slot = self.n = 0
-        self.start()
-
-    def start(self):
-        self.ring = Ring(self.flash, lambda: self.now_s)
-        names = [record.MeterNames("meter%d" % i, _SLOT_S, _POINTS) for i in range(len(_LOADS))]
-        self.log = Log(self.ring, Zone("CST-8"), "a1b2c3d4", names, Archive(self.days, lambda: self.now_s))
-        self.log.open()
-        self.ring.keep_consumers(_CENTRES)
-
-    def read(self):
-        """A slot: each meter in turn takes 1 or 2 s, both data centres acknowledge, the store does what is due."""
-        slot_s = _START_S + self.slot * _SLOT_S
-        self.now_s = slot_s
-        for meter in range(len(_LOADS)):
-            # A reply now and then falls into the next second.
-            self.now_s = slot_s + 1 + meter + (self.random.below(8) == 0)
-            self.log.reading(meter, slot_s, self.now_s, 0, self.week.values(self.slot, meter))
-            self.n += 1
-        for centre in _CENTRES:
-            self.ring.acknowledge(centre, self.ring.next_seq - 1)
-        self.slot += 1
-        self.tend()
-
-    def tend(self):
-        self.now_s += 60
-        for ring in self.log.rings():
-            ring.prepare()
-        self.ring.save_cursors()
-
-
-def ours(week):
-    """Laps of a ring; figures of the last ones, when all has settled."""
-    unit = Unit(week, _LAP_BLOCKS)
-    while sum(unit.flash.erases) < _LAP_BLOCKS:
-        unit.read()
-    first = unit.n, unit.slot, sum(unit.flash.erases), _programmed(unit), unit.ring.record_bytes
-    # What is on its way to the end of a block counts with it: from the opening of one to that of another.
-    while sum(unit.flash.erases) < _LAPS * _LAP_BLOCKS:
-        unit.read()
-    n, slots, erases = unit.n - first[0], unit.slot - first[1], sum(unit.flash.erases) - first[2]
-    main, days = [now - before for now, before in zip(_programmed(unit), first[3])]
+def history():
+    """Until the ring has given up some blocks; a start is tried now and then while the last one is filled."""
+    keeper, flash, days_flash = new_keeper(N)
+    plant, ring, n, mount_bytes = Plant(), keeper.ring, 0, 0
+    while sum(flash.erases) < N + _GIVEN_UP:
+        keeper.keep(plant.slot(n))
+        n += 1
+        if sum(flash.erases) >= N + _GIVEN_UP - 1 and n % _START_EVERY == 0:
+            mount_bytes = max(mount_bytes, _mount_bytes(flash, ring))
+    oldest_s = next(found.slot_s for kind, _, found in ring.reader(ring.first_seq) if kind == record.READING)
     return {
-        "bytes_per_reading": (main + days) / n,
-        "write_amplification": main / (unit.ring.record_bytes - first[4]),
-        "erases_per_mib_stored": erases * 1048576 / main,
-        "erases_per_reading": (erases + sum(unit.days.erases)) / n,
-        "wear_spread": max(unit.flash.erases) - min(unit.flash.erases),
-        "history_days": (_BLOCKS - 2) * slots * _SLOT_S / erases / _DAY_S,
-        "days_years": (_DAYS_BLOCKS - 1) * 4096 / (days * 365 * _DAY_S / (slots * _SLOT_S)),
+        "readings": n * METERS,
+        "for_s": n * SLOT_S,
+        "programmed_bytes": sum(flash.programmed_bytes) + sum(days_flash.programmed_bytes),
+        "days_bytes": sum(days_flash.programmed_bytes),
+        "record_bytes": sum([each.record_bytes for each in keeper.log.rings()]),
+        "numbered_share": _numbered_share(ring),
+        "erases": sum(flash.erases) + sum(days_flash.erases),
+        "history_s": keeper.now_s[0] - oldest_s,
+        "mount_bytes_read": mount_bytes,
     }
 
 
-def _programmed(unit):
-    return sum(unit.flash.programmed_bytes), sum(unit.days.programmed_bytes)
+def _mount_bytes(flash, ring):
+    """What a start reads now; ValueError if it does not find this ring."""
+    flash.read_bytes = 0
+    again = Ring(flash, ring.now_s)
+    again.mount()
+    if (again.next_seq, again.first_seq, again.offset) != (ring.next_seq, ring.first_seq, ring.offset):
+        raise ValueError("another ring was found")
+    return flash.read_bytes
 
 
-def mounted(week, n_cuts=100):
-    """Bytes read to mount a full ring, and the most after any of many cuts."""
-    unit = Unit(week, _BLOCKS)
-    filler = b'"event":"%s"' % (b"x" * 3000)
-    while unit.ring.first_seq == 1:
-        unit.ring.append(record.EVENT, filler)
-        unit.tend()
-    # The newest blocks as they are in life, the last one nearly full.
-    block = unit.ring.block
-    while (unit.ring.block - block) % _BLOCKS < 2 or unit.ring.offset < 4000:
-        unit.read()
-    found = {"mount_bytes_read": _mount(unit.flash)}
-    worst = 0
-    random = Seeded(9)
-    for _ in range(n_cuts):
-        which = random.below(4)
-        if which == 0:
-            unit.flash.cut_in_erase = 0
-        else:
-            unit.flash.cut_after = random.below((0, 400, 2000, 8000)[which])
-        # Often while blocks are opened one after another.
-        try:
-            while True:
-                if which == 1 or random.below(40) == 0:
-                    unit.ring.offset = 4096
-                unit.read()
-        except Cut:
-            unit.flash.power_on()
-        worst = max(worst, _mount(unit.flash))
-        unit.start()
-    found["mount_bytes_read_worst"] = worst
-    return found
+def _numbered_share(ring):
+    """Of the bytes of full blocks, those of records, without headings, cursors and other notes."""
+    reader = ring.reader(ring.first_seq)
+    block, offset, total = reader.block, reader.offset, 0
+    for _, seq, _ in reader:
+        if reader.block == ring.block:
+            break
+        if reader.block != block:
+            # A block begins with notes.
+            block, offset = reader.block, reader.offset
+        if seq:
+            total += reader.offset - offset
+        offset = reader.offset
+    return total / ((ring.used_blocks - 1) * ring.blocks.bytes)
 
 
-def _mount(flash):
-    before = flash.read_bytes
-    Ring(flash, lambda: _START_S).mount()
-    return flash.read_bytes - before
+def wear():
+    """N laps; the erases of blocks differ by so many at most, at any time from the third lap on."""
+    keeper, flash, _ = new_keeper(_SMALL_BLOCKS)
+    plant, n, spread, begun = Plant(), 0, 0, None
+    while sum(flash.erases) < N * _SMALL_BLOCKS:
+        keeper.keep(plant.slot(n))
+        n += 1
+        if sum(flash.erases) < _FIRST_LAPS * _SMALL_BLOCKS:
+            continue
+        begun = begun or (sum(flash.erases), sum(flash.programmed_bytes))
+        spread = max(spread, max(flash.erases) - min(flash.erases))
+    erases, programmed = sum(flash.erases) - begun[0], sum(flash.programmed_bytes) - begun[1]
+    return {"spread": spread, "erases": erases, "programmed_bytes": programmed, "laps": N}
 
 
-class Still:
-    """A flash in a piece of memory that takes no other for what it does."""
+class _Watched(NorFlash):
+    """offset: where the last write began, None: it was an erase. in_mark: None, or bytes of the next mark before a cut."""
 
-    def __init__(self, n_blocks):
-        self._bytes = bytearray(b"\xff" * (n_blocks * 4096))
+    offset = in_mark = None
 
-    def readblocks(self, block, buf, offset=0):
-        at = block * 4096 + offset
-        for i in range(len(buf)):
-            buf[i] = self._bytes[at + i]
-
-    def writeblocks(self, block, buf, offset):
-        at = block * 4096 + offset
-        for i in range(len(buf)):
-            self._bytes[at + i] = buf[i]
+    def writeblocks(self, block, buf, offset=None):
+        self.offset = offset
+        if offset == 0 and self.in_mark is not None:
+            self.cut_after = self.in_mark
+        super().writeblocks(block, buf, offset)
 
     def ioctl(self, operation, argument):
         if operation == 6:
-            for i in range(argument * 4096, argument * 4096 + 4096):
-                self._bytes[i] = 0xFF
-        return {4: len(self._bytes) // 4096, 5: 4096}.get(operation, 0)
+            self.offset = None
+        return super().ioctl(operation, argument)
+
+    def arm(self, random):
+        """Cut the next erase, the next mark, or something soon; else never again."""
+        self.power_on()
+        self.in_mark = None
+        kind = random.below(5)
+        if kind == 0:
+            self.cut_in_erase = 0
+        elif kind == 1:
+            self.in_mark = random.below(_MARK_BYTES)
+        else:
+            self.cut_after = random.below(random.choice(_AHEAD_BYTES))
 
 
-def heap(week):
-    """Python heap that the ring takes for a reading, and the most for one that opens a block."""
-    unit = Unit(week, _LAP_BLOCKS)
-    ring = Ring(Still(8), lambda: unit.now_s)
-    ring.mount()
-    ring.heading = unit.ring.heading
-    gc.threshold(-1)
-    most = total = 0
-    for i in range(2000):
-        ring.prepare()
-        values = week.values(i // 8, i % 8)
-        slot = i // 8 * _SLOT_S
-        if i % 100 == 0:
+def cuts():
+    """What the start behind each of N cuts reads, the most; for some the power goes again soon, and again."""
+    worst, places, random, plant, n = [0] * _IN_A_ROW, {}, Seeded(N), Plant(), 0
+    slots = [plant.slot(i) for i in range(16)]
+    heading_end = new_keeper(_SMALL_BLOCKS)[0].ring.offset
+    for room in _ROOM_BYTES:
+        image, at_s = _nearly_full(room)
+        for _ in range(N // len(_ROOM_BYTES)):
+            # Each takes a megabyte in one piece.
             gc.collect()
-        before = gc.mem_alloc()
-        ring.reading(i % 8, slot, 3, 0, values)
-        took = gc.mem_alloc() - before
-        most = max(most, took)
-        total += took if took < 1000 else 0
-    return {"append_heap_bytes": total / 2000, "open_heap_bytes": most}
+            flash = _Watched(_CUT_BLOCKS, image, n + 1)
+            for i in range(1 if n % _ROW_EVERY else _IN_A_ROW):
+                _cut(flash, at_s, slots, random)
+                place = _place_of(flash.offset, heading_end)
+                places[place] = places.get(place, 0) + (i == 0)
+                flash.power_on()
+                flash.read_bytes = 0
+                Ring(flash, int).mount()
+                worst[i] = max(worst[i], flash.read_bytes)
+            n += 1
+    return {"worst": worst, "cuts": n, "places": places}
 
 
-def readings():
-    for slot in range(_MOST_IN_FILES // len(_LOADS)):
-        for meter in range(len(_LOADS)):
-            yield slot, meter, _START_S + slot * _SLOT_S
+def _nearly_full(room):
+    """(what stands on the flash, when) of a ring in its second lap whose newest block has room for so few bytes.
 
-
-def as_json(week, slot, meter, slot_s):
-    found = record.Reading("meter%d" % meter, _POINTS, slot_s, slot_s + 2 + meter, 0, week.values(slot, meter))
-    return payload.reading(slot * len(_LOADS) + meter + 1, found).encode() + b"\n"
-
-
-def as_binary(week, slot, meter, slot_s):
-    return bytes(_BINARY_BYTES - 1) + b"\x01"
-
-
-def littlefs(week, form, per_flush):
-    """Readings appended to a file on VfsLfs2, one file a day as logs usually are."""
-    import vfs
-
-    flash = NorFlash(_BLOCKS)
-    vfs.VfsLfs2.mkfs(flash, **_LFS)
-    vfs.mount(vfs.VfsLfs2(flash, mtime=True, **_LFS), "/log")
-    before = sum(flash.programmed_bytes), sum(flash.erases)
-    n = 0
-    file = None
-    for slot, meter, slot_s in readings():
-        if slot * _SLOT_S % 86400 == 0 and meter == 0:
-            if file:
-                file.close()
-            # One handle a day, as loggers do that care: opening for each reading costs more.
-            file = open("/log/%d" % (slot_s // 86400), "ab")
-        file.write(form(week, slot, meter, slot_s))
+    Filled by long events, which takes less time than readings; the last two blocks by readings."""
+    keeper, flash, _ = new_keeper(_CUT_BLOCKS)
+    plant, ring, n = Plant(), keeper.ring, 0
+    while sum(flash.erases) < _CUT_BLOCKS + 2:
+        keeper.log.event('"event":"x","text":"%s"' % ("x" * 900))
+        ring.prepare()
+    full = ring.generation + 2
+    while ring.generation < full or ring.blocks.bytes - ring.offset > 400:
+        keeper.keep(plant.slot(n))
         n += 1
-        if n % per_flush == 0:
-            file.flush()
-    file.close()
-    vfs.umount("/log")
-    return costs(flash, n, before)
-
-
-def costs(flash, n, before):
-    """Bytes programmed for a reading, erases for a MiB of readings of 32 bytes ..."""
-    programmed = sum(flash.programmed_bytes) - before[0]
-    return {"bytes_per_reading": programmed / n, "erases_per_reading": (sum(flash.erases) - before[1]) / n}
-
-
-def tree(week, per_flush):
-    """Readings in a B-tree in a file on VfsLfs2, by meter and slot."""
-    import btree
-    import vfs
-
-    flash = NorFlash(_BLOCKS)
-    vfs.VfsLfs2.mkfs(flash, **_LFS)
-    vfs.mount(vfs.VfsLfs2(flash, mtime=True, **_LFS), "/log")
-    file = open("/log/tree", "w+b")
-    db = btree.open(file)
-    before = sum(flash.programmed_bytes), sum(flash.erases)
-    n = 0
-    for slot, meter, slot_s in readings():
-        db[b"%08x%02x" % (slot_s, meter)] = as_binary(week, slot, meter, slot_s)
+    while ring.blocks.bytes - ring.offset > room + 6:
+        keeper.log.reading(n % METERS, keeper.now_s[0], keeper.now_s[0] + 1, 0, [n, n])
         n += 1
-        if n % per_flush == 0:
-            db.flush()
-            file.flush()
-    found = costs(flash, n, before)
-    db.close()
-    file.close()
-    vfs.umount("/log")
-    return found
+    return bytes(flash.bytes), keeper.now_s[0]
 
 
-def peers(week):
-    found = {
-        "littlefs JSON, flush each": littlefs(week, as_json, 1),
-        "littlefs 32 B, flush each": littlefs(week, as_binary, 1),
-        "littlefs JSON, flush per 16": littlefs(week, as_json, 16),
-        "littlefs 32 B, flush per 16": littlefs(week, as_binary, 16),
-    }
+def _cut(flash, at_s, slots, random):
+    """Start, and store readings until the power goes."""
+    keeper = Keeper(flash, None, at_s)
+    keeper.log.open()
+    flash.arm(random)
+    shift_s = at_s - START_S
     try:
-        found["btree, flush each"] = tree(week, 1)
-        found["btree, flush per 16"] = tree(week, 16)
-    except ImportError:
-        # Not in this build.
-        return found
-    return found
+        keeper.ring.keep_consumers(CENTRES)
+        while True:
+            for slot_s, readings in slots:
+                keeper.keep((slot_s + shift_s, [(meter, each_s + shift_s, values) for meter, each_s, values in readings]))
+            shift_s += len(slots) * SLOT_S
+    except Cut:
+        pass
 
 
-PARTS = {"ours": ours, "mount": mounted, "heap": heap, "peers": peers}
+def _place_of(offset, heading_end):
+    """SPEC.md, "Flash": a block begins with a mark, a header, and a heading."""
+    if offset is None:
+        return "erase"
+    return "mark" if offset == 0 else "header" if offset == _MARK_BYTES else "heading" if offset < heading_end else "record"
 
-if __name__ == "__main__":
-    # What lives long stays together, so that a flash finds its place.
-    gc.threshold(1 << 20)
-    print(json.dumps(PARTS[sys.argv[2]](Week())))
+
+print(json.dumps({"history": history, "wear": wear, "cuts": cuts}[WHAT]()))
