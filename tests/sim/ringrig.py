@@ -1,6 +1,5 @@
 """Lives of a ring, cut everywhere: what was promised is held against what a start finds. Portable."""
 
-from firmware.errors import StoreError
 from firmware.protocols import record
 from firmware.store.ring import Ring
 from tests.sim.flash import BEGUN, HALF, NEARLY, Cut, NorFlash
@@ -123,7 +122,8 @@ class Life:
             self.durable = dict(self.ring.cursors.positions)
 
     def promise(self):
-        return Promise(self.ring, self.durable)
+        ring = self.ring
+        return Promise(ring.log, ring.first_seq, ring.next_seq - 1, self.durable, ring.cursors.positions)
 
 
 def _length_of(i):
@@ -138,18 +138,16 @@ def _energy_of(i, index):
 class Promise:
     """What a ring has said: all from first to last are held; cursors durable and acknowledged; which log."""
 
-    def __init__(self, ring, durable):
-        self.log = ring.log
-        self.first = ring.first_seq
-        self.last = ring.next_seq - 1
+    def __init__(self, log, first, last, durable, acknowledged):
+        self.log = log
+        self.first = first
+        self.last = last
         self.durable = dict(durable)
-        self.acknowledged = dict(ring.cursors.positions)
+        self.acknowledged = dict(acknowledged)
 
-    def kept(self, before):
-        """Between this state and the one before it a cut came: what both promise."""
-        self.last = before.last
-        self.durable = dict(before.durable)
-        return self
+    def cut(self, before):
+        """What holds if a cut came between the state before and this one: a block that is given up is given up first."""
+        return Promise(self.log, self.first, before.last, before.durable, self.acknowledged)
 
 
 def check(life, promise, cause):
@@ -166,7 +164,7 @@ def check(life, promise, cause):
             seqs.append(seq)
     held = [seq for seq in seqs if seq >= promise.first]
     assert held == list(range(promise.first, ring.next_seq)), (cause, promise.first, ring.next_seq, seqs)
-    assert all([a < b for a, b in zip(seqs, seqs[1:])]), (cause, seqs)
+    assert all(a < b for a, b in zip(seqs, seqs[1:])), (cause, seqs)
     for name in promise.durable:
         position = ring.cursors.positions.get(name, 0)
         # A cursor that was never written down begins with the oldest record.
@@ -198,9 +196,7 @@ class Journal:
         for n_done, (place, data) in enumerate(self.operations):
             while self._states[at + 1][0] <= n_done:
                 at += 1
-            promise = Promise.__new__(Promise)
-            promise.__dict__ = dict(self._states[at + 1][1].__dict__)
-            promise.kept(self._states[at][1])
+            promise = self._states[at + 1][1].cut(self._states[at][1])
             if data is None:
                 visit_erase(flash, place, promise)
                 flash.ioctl(6, place)
@@ -236,16 +232,16 @@ def _cut(function, *args):
 
 
 class Proof:
-    """Cuts each operation of a life, and each of the recovery that follows. n_cuts: how many cuts were checked.
+    """Cuts each operation of a life, and each of the recovery that follows. n_checked: how many cuts were checked.
 
-    Proof(life, every, deep): every: one of so many bytes of a record is cut, all of what opens a block; deep: of so many cuts one is
-    followed by cuts of everything that the recovery writes."""
+    Proof(life, every, deep): every: one of so many bytes of a record is cut, all of what opens a block; deep: of so many cuts
+    one is followed by cuts of everything that the recovery writes."""
 
     def __init__(self, life, every, deep):
         self.life = life
         self.every = every
         self.deep = deep
-        self.n_cuts = self.n_erases = self.n_recoveries = 0
+        self.n_cuts = self.n_checked = self.n_erases = self.n_recoveries = 0
         self._part = 0, 1
 
     def run(self, journal, part=0, n_parts=1):
@@ -270,6 +266,7 @@ class Proof:
         self.n_cuts += 1
         if self.n_cuts % self._part[1] != self._part[0]:
             return
+        self.n_checked += 1
         life = self._found(flash, promise, cause)
         if self.n_cuts // self._part[1] % self.deep == 0:
             self._recover(life, cause)
@@ -287,12 +284,12 @@ class Proof:
         """What a start writes is cut in its turn, everywhere."""
         self.n_recoveries += 1
         journal = Journal(life, lambda: self._go_on(life))
-        again = Proof(life, 1, 1 << 30)
+        again = Proof(life, 1, 1)
         journal.visit(
             lambda flash, place, data, promise: again.inner_write(flash, place, data, promise, cause),
             lambda flash, block, promise: again.inner_erase(flash, block, promise, cause),
         )
-        self.n_cuts += again.n_cuts * self._part[1]
+        self.n_checked += again.n_checked
 
     @staticmethod
     def _go_on(life):
@@ -307,12 +304,12 @@ class Proof:
 
     def inner_write(self, flash, place, data, promise, cause):
         for n in range(len(data)):
-            self.n_cuts += 1
+            self.n_checked += 1
             self._found(cut_write(flash, place, data, n), promise, (cause, place, n))
 
     def inner_erase(self, flash, block, promise, cause):
         for state in (BEGUN, HALF, NEARLY):
-            self.n_cuts += 1
+            self.n_checked += 1
             self._found(cut_erase(flash, block, state, 1), promise, (cause, block, state))
 
 
