@@ -9,6 +9,8 @@ BLOCK = 4096
 _POINTS = (("energy_import", "kWh", 2, record.REGISTER), ("power", "kW", 3, record.GAUGE))
 _PATTERN = "".join([chr(65 + i * 7 % 26) for i in range(97)]) * 12
 CONSUMERS = ("nation", "province")
+# What is held no longer is forgotten then: a small heap has no place for a life's records.
+_MOST_EXPECTED = 500
 
 
 def names_of(n, version=0):
@@ -64,6 +66,9 @@ class Life:
         i = self.i
         self.i += 1
         self.now_s += 60
+        if len(self.expected) > _MOST_EXPECTED:
+            for seq in [seq for seq in self.expected if seq < self.ring.first_seq]:
+                del self.expected[seq]
         if i == 0:
             self.ring.keep_consumers(CONSUMERS)
             self.durable = dict(self.ring.cursors.positions)
