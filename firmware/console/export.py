@@ -27,8 +27,8 @@ _EVERY = const(500)
 _LATEST_S = const(0xFFFFFFFF)
 # What is no record but a comment between them.
 _COMMENT = const(0)
-# Read, coded and shown at once: whole groups of three bytes, of which base64 makes 256 characters.
-_PART_BYTES = const(192)
+# Read, coded and shown at once: whole groups of three bytes, of which base64 makes 128 characters.
+_PART_BYTES = const(96)
 
 
 async def export(app, words, say):
@@ -289,7 +289,7 @@ async def _block(ring, blocks, block, n_bytes, buf, say):
     blocks.read(block, mark)
     end = _written_end(ring, blocks, block)
     crc = 0
-    await say("%d " % block, "")
+    before = "%d " % block
     for offset in range(0, n_bytes, _PART_BYTES):
         part = buf[: min(_PART_BYTES, n_bytes - offset)]
         blocks.read(block, part, offset)
@@ -297,7 +297,8 @@ async def _block(ring, blocks, block, n_bytes, buf, say):
         if at < len(part):
             part[at:] = b"\xff" * (len(part) - at)
         crc = binascii.crc32(part, crc)
-        await say(str(binascii.b2a_base64(part)[:-1], "ascii"), "")
+        await say(before + str(binascii.b2a_base64(part)[:-1], "ascii"), "")
+        before = ""
     again = bytearray(MARK_BYTES)
     blocks.read(block, again)
     # It was erased meanwhile: no CRC, so that it is asked again.

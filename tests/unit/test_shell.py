@@ -197,4 +197,4 @@ def test_a_long_line_is_written_in_pieces_between_which_others_have_their_turn()
         asyncio.run(Shell(None, False)._say("", ""))
     finally:
         shell_module.asyncio, shell_module.sys = real
-    assert [n for _, n in pieces] == [256, 256, 89, 0]
+    assert [n for _, n in pieces] == [128, 128, 128, 128, 89, 0]
