@@ -177,11 +177,14 @@ def test_what_was_taken_from_the_newest_blocks_end_cannot_be_told_and_that_is_sa
     data = _WHOLE.bytes
     at = _WHOLE.ring.block * BLOCK
     reader = _WHOLE.ring.reader(300)
-    while reader.next()[1] < 297:
-        pass
+    last = 0
+    while not last:
+        last = reader.next()[1]
     data[at + reader.offset : at + BLOCK] = b"\xff" * (BLOCK - reader.offset)
     status, lines = audit(data)
-    assert status == 0 and _value(lines, "seqs") == "1..297" and any("cannot be told" in line for line in lines)
+    assert (
+        status == 0 and _value(lines, "seqs") == f"1..{last}" and last < 300 and any("cannot be told" in line for line in lines)
+    )
 
 
 def test_a_missing_block_is_named_with_its_seqs_and_times(audit):

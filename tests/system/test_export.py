@@ -16,12 +16,14 @@ import tty
 
 import pytest
 from conftest import THREE, config
-from images import BLOCK, Image, block_of
+from images import BLOCK, T0, Image, block_of, heading
 
+from firmware.store.archive import Archive
 from metergate import cli, unit
 from metergate.image import read_image
 from metergate.pcgateway import Gateway
 from metergate.processes import wait_for
+from tests.sim.flash import NorFlash
 
 
 @pytest.fixture
@@ -202,10 +204,17 @@ class Cable:
 def cable(tmp_path, own, line):
     """cable(n records) -> (a Gateway with so many in its log, which goes on measuring, and the Cable to it)."""
 
-    def start(n=600, as_board=True):
+    def start(n=600, as_board=True, days=()):
         gateway = Gateway(tmp_path / "board", config(THREE), {"1": line}, ring_blocks=64)
         image = Image(64, n)
         image.save(gateway.ring)
+        if days:
+            archive = Archive(NorFlash(8), lambda: T0)
+            archive.ring.heading = heading
+            archive.mount(image.ring.log)
+            for seq in days:
+                archive.keep_change(seq, '"t":%d,"event":"change","key":"x"' % T0)
+            (gateway.folder / "days.bin").write_bytes(archive.ring.blocks.device.bytes)
         settings = json.loads((gateway.folder / "sim.json").read_text())
         (gateway.folder / "sim.json").write_text(json.dumps({**settings, "as_board": as_board}))
         made = own(Cable(gateway))
@@ -271,7 +280,15 @@ def test_lines_that_come_broken_are_asked_for_again(run, cable, tmp_path):
 
 def test_a_line_that_never_comes_whole_is_given_up_and_said(run, cable, tmp_path):
     _, made = cable(100)
-    made.spoil = lambda data: data.replace(b"\n2 ", b"\n2x")
+    held = []
+
+    def spoil(data):
+        # A line's first bytes may come in two parts.
+        data = (b"".join(held) + data).replace(b"\n2 ", b"\n2x")
+        held[:] = [data[data.rindex(b"\n") :]] if data.endswith((b"\n", b"\n2")) else []
+        return data[: len(data) - len(b"".join(held))]
+
+    made.spoil = spoil
     status, _, said = run("--port", made.port, "--format", "binary", "--out", tmp_path / "ring.bin")
     assert status == 1 and said.count("\n") == 1 and "--resume" in said
 
@@ -328,10 +345,27 @@ def test_an_image_of_another_region_is_not_gone_on_with(run, cable, tmp_path):
 
 
 def test_the_days_are_exported_with_the_seqs_of_the_log(run, cable, tmp_path):
-    _, made = cable(20)
+    _, made = cable(40, days=(9, 23))
     out = tmp_path / "days.json"
     status, _, said = run("--port", made.port, "--days", "--format", "json", "--out", out)
-    assert "8 blocks" in said and status in (0, 1)
+    assert status == 0 and "8 blocks" in said and _seqs(out.read_text())[:2] == [9, 23]
+
+
+def test_a_gateway_that_dies_meanwhile_is_told_and_gone_on_with(run, cable, tmp_path, monkeypatch):
+    monkeypatch.setattr(unit, "_SILENT_S", 2)
+    gateway, made = cable()
+    out = tmp_path / "ring.bin"
+    before = made.n_bytes
+
+    def spoil(data):
+        if made.n_bytes > before + 60000:
+            gateway.kill()
+        return data
+
+    made.spoil = spoil
+    status, _, said = run("--port", made.port, "--format", "binary", "--out", out)
+    assert status == 1 and "went silent" in said and said.count("\n") == 1
+    assert 64 - len(_same_but_newest(out, gateway)) > 5
 
 
 def test_who_is_no_gateway_is_told_from_one(run, tmp_path, monkeypatch, own):
