@@ -3,13 +3,13 @@
 import random
 
 import pytest
-from images import BLOCK, Image, block_of, forged, heading, put_block, sha
+from images import BLOCK, T0, Image, block_of, forged, heading, put_block, sha
 
+from firmware.store.archive import Archive
 from firmware.store.block import header_of, mark_of
 from firmware.store.ring import Ring
 from metergate import cli
-from metergate.chain import Chain
-from metergate.image import FileImage
+from tests.sim.flash import NorFlash
 
 _WHOLE = Image(16, 300)
 
@@ -288,9 +288,17 @@ def test_a_header_that_is_damaged_costs_the_proof_of_the_block_before(audit):
     assert _value(lines, "records").startswith("300,")
 
 
-def test_the_days_have_a_chain_too(audit, tmp_path):
-    image = Image(16, 200)
-    image.ring.is_archive = True
-    path = tmp_path / "log.bin"
-    path.write_bytes(image.bytes)
-    assert Chain(FileImage(path)).faults == []
+def test_the_days_have_a_chain_too(audit):
+    flash = NorFlash(8)
+    archive = Archive(flash, lambda: T0)
+    archive.ring.heading = heading
+    archive.mount("00000000")
+    for i in range(100):
+        archive.keep_change(7 * i + 1, '"t":%d,"event":"change","key":"%s"' % (T0 + i, "x" * 150))
+        archive.ring.prepare()
+    status, lines = audit(flash.bytes, "--days")
+    assert status == 0 and _value(lines, "records") == "100, changes 100", lines
+    data = bytearray(flash.bytes)
+    data[BLOCK + 1000] ^= 1
+    status, lines = audit(data, "--days")
+    assert status == 3 and _named(lines) == [("altered", 1)]

@@ -86,7 +86,7 @@ class Unit:
         n_chars = 0
         while time.monotonic() < until:
             self._serial.write(_CLEAR + b"\r")
-            while text := self._take(_QUIET_S):
+            while time.monotonic() < until and (text := self._take(_QUIET_S)):
                 n_chars += len(text)
                 # A command that was left running: it may go on for minutes, unless the key is pressed once more.
                 if n_chars > 2000:
