@@ -204,7 +204,7 @@ class Cable:
 def cable(tmp_path, own, line):
     """cable(n records) -> (a Gateway with so many in its log, which goes on measuring, and the Cable to it)."""
 
-    def start(n=600, as_board=True, days=()):
+    def start(n=600, as_board=True, days=(), **more):
         gateway = Gateway(tmp_path / "board", config(THREE), {"1": line}, ring_blocks=64)
         image = Image(64, n)
         image.save(gateway.ring)
@@ -216,7 +216,7 @@ def cable(tmp_path, own, line):
                 archive.keep_change(seq, '"t":%d,"event":"change","key":"x"' % T0)
             (gateway.folder / "days.bin").write_bytes(archive.ring.blocks.device.bytes)
         settings = json.loads((gateway.folder / "sim.json").read_text())
-        (gateway.folder / "sim.json").write_text(json.dumps({**settings, "as_board": as_board}))
+        (gateway.folder / "sim.json").write_text(json.dumps({**settings, "as_board": as_board, **more}))
         made = own(Cable(gateway))
         own(gateway)
         wait_for(lambda: len(_stored(gateway)) > n + 6, 15, "readings")
@@ -253,6 +253,19 @@ def test_a_running_gateway_gives_its_log_and_measures_on(run, cable, tmp_path, a
     assert causes <= {"not running"}
     # Neither Ctrl-C, which stops a gateway, nor the raw REPL's Ctrl-A.
     assert not set(made.typed) & {1, 2, 3, 4}
+
+
+def test_at_115200_baud_the_line_is_full_and_no_slot_is_missed(run, cable, tmp_path):
+    gateway, made = cable(400, console_baud=115200)
+    begun, n_before = time.monotonic(), made.n_bytes
+    n_first = _stored(gateway)[-1][0]
+    assert run("--port", made.port, "--format", "binary", "--out", tmp_path / "ring.bin")[0] == 0
+    seconds, n = time.monotonic() - begun, made.n_bytes - n_before
+    # What the prompts before and behind it take, and a tenth of the rest.
+    assert n > 80000 and seconds < n / 11520 * 1.1 + 3, (n, seconds)
+    found = [record for seq, record in _stored(gateway) if seq > n_first]
+    assert len(found) > 2 * seconds and {record.kind for record in found} == {1}
+    assert all(record.at_s - record.slot_s <= 1 for record in found)
 
 
 def test_lines_that_come_broken_are_asked_for_again(run, cable, tmp_path):
