@@ -249,8 +249,6 @@ def test_a_running_gateway_gives_its_log_and_measures_on(run, cable, tmp_path, a
     wait_for(lambda: len(_stored(gateway)) > seqs[-1] + 6, 10, "readings behind it")
     records = _stored(gateway)
     assert [seq for seq, _ in records] == list(range(1, records[-1][0] + 1))
-    causes = {found.cause for seq, found in records if found.kind == 2 and seq > 600}
-    assert causes <= {"not running"}
     # Neither Ctrl-C, which stops a gateway, nor the raw REPL's Ctrl-A.
     assert not set(made.typed) & {1, 2, 3, 4}
 
