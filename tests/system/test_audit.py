@@ -288,6 +288,37 @@ def test_a_header_that_is_damaged_costs_the_proof_of_the_block_before(audit):
     assert _value(lines, "records").startswith("300,")
 
 
+def test_what_is_erased_ahead_stands_behind_the_newest_and_nothing_else_does(audit):
+    newest = _WHOLE.ring.block
+    data = _WHOLE.bytes
+    # The newest taken away; then a spare moved to where nothing was ever written.
+    put_block(data, newest, b"\xff" * BLOCK)
+    status, lines = audit(data)
+    assert status == 3 and _named(lines)[0][0] == "missing" and "is blank: one was there" in lines[0]
+    roomy = Image(24, 300)
+    data = roomy.bytes
+    spare = roomy.ring.spares[-1][0]
+    put_block(data, 22, block_of(data, spare))
+    put_block(data, spare, b"\xff" * BLOCK)
+    status, lines = audit(data)
+    assert status == 3 and _named(lines) == [("out of place", 22)], lines
+
+
+def test_headers_that_name_each_other_end_somewhere(audit):
+    data = _WHOLE.bytes
+    put_block(data, 4, forged(block_of(data, 4), before=9))
+    put_block(data, 0, forged(block_of(data, 0), before=12))
+    status, lines = audit(data)
+    assert status == 3 and {block for _, block in _named(lines)} == {0, 4}
+
+
+def test_the_oldest_block_of_a_ring_that_has_not_gone_round_cannot_be_overwritten(audit):
+    data = Image(24, 300).bytes
+    put_block(data, 0, b"\xff" * BLOCK)
+    status, lines = audit(data)
+    assert status == 3 and _named(lines)[0][0] == "missing" and "generation 1, seqs before" in lines[0]
+
+
 def test_the_days_have_a_chain_too(audit):
     flash = NorFlash(8)
     archive = Archive(flash, lambda: T0)

@@ -90,8 +90,8 @@ class Chain:
         self.retired = self._read(newest, 0).decoder.retired
         self.links = self._linked(newest)
         self._read_all()
+        self._last_place = self._find_moved()
         self._find_strangers()
-        self._find_moved()
         self._say_unknown()
         self.faults.sort(key=lambda fault: fault.order)
 
@@ -136,24 +136,40 @@ class Chain:
 
     def _before(self, block):
         """The block that was opened before this one; None: it is the oldest there is."""
-        older = [each for each in self._members if each.generation < block.generation and each.number not in self.retired]
-        nearest = max(older, key=lambda each: each.generation, default=None)
         if block.header is None:
-            return nearest
+            return self._nearest(block.generation)
         generation, sha = block.header.before, block.header.sha
         if generation == 0:
             self.is_whole = True
             return None
-        named = [each for each in self._members if each.generation == generation and each is not block]
+        if generation >= block.generation:
+            why = f"its header names generation {generation} as the one before it"
+            self.faults.append(Fault(ALTERED, block.generation, f"block {block.number}, generation {block.generation}: {why}"))
+            return self._nearest(block.generation)
+        named = [each for each in self._members if each.generation == generation]
         found = next((each for each in named if each.sha == sha), named[0] if named else None)
         if found is None:
             found = self._remarked(generation, sha)
         if found is not None:
             found.is_proven = found.sha == sha
             return found
-        if nearest is not None:
+        nearest = self._nearest(generation)
+        if nearest is not None or self._cannot_be_overwritten(generation, block):
             self._say_missing(nearest, block)
         return nearest
+
+    def _nearest(self, generation):
+        """The newest block that is older than this generation; None if there is none."""
+        older = [each for each in self._members if each.generation < generation and each.number not in self.retired]
+        return max(older, key=lambda each: each.generation, default=None)
+
+    def _cannot_be_overwritten(self, generation, block):
+        """True if fewer blocks were erased since this generation than the round has."""
+        n_since = max(each.generation for each in self.blocks if each.log == self.number) - generation
+        n_round = len(self.blocks) - len(self.retired) - sum(1 for each in self.blocks if each.state == CUT)
+        # Its turn may just have come, and the power been cut in the erase.
+        place = self.blocks[(block.number - 1) % len(self.blocks)]
+        return n_since < n_round - 1 or n_since == n_round - 1 and place.state not in (BLANK, UNMARKED, CUT)
 
     def _remarked(self, generation, sha):
         """A block that is the one looked for but for its mark; None if there is none."""
@@ -167,8 +183,8 @@ class Chain:
 
     def _say_missing(self, nearest, block):
         generation, header = block.header.before, block.header
-        between = (block.number - nearest.number) % len(self.blocks)
-        places = [(nearest.number + i) % len(self.blocks) for i in range(1, between)]
+        between = (block.number - nearest.number) % len(self.blocks) if nearest else 2
+        places = [(block.number - i) % len(self.blocks) for i in range(between - 1, 0, -1)]
         there = ", ".join(f"block {place} is {self._state_text(self.blocks[place])}" for place in places)
         times = times_text(header.min_s, header.max_s) if header.min_s <= header.max_s else ""
         # Which seqs it had is known when the block before it is read.
@@ -248,9 +264,9 @@ class Chain:
             block.next_seq = header.first_seq
 
     def _missing_seqs(self, generation):
-        before = [block for block in self.links if block.generation < generation][-1]
-        behind = [block for block in self.links if block.generation > generation][0]
-        return seqs_text(before.next_seq, behind.first_seq)
+        before = [block.next_seq for block in self.links if block.generation < generation]
+        behind = [block.first_seq for block in self.links if block.generation > generation]
+        return seqs_text(before[-1], behind[0]) if before else f"seqs before {behind[0]}"
 
     def _judge(self, block, header):
         unread = self._unread_text(block)
@@ -286,18 +302,40 @@ class Chain:
     # -- what does not belong there ---------------------------------------------------------------------------------------
 
     def _find_strangers(self):
-        oldest = self.links[0].generation
+        """Blocks that no other names: a round behind the newest only those that are erased ahead are not in the chain."""
+        newest, n = self.links[-1], len(self.blocks)
+        spares = [block for block in self.blocks if block.state == SPARE and block.generation > newest.generation]
+        # One that could not be erased may not be noted as retired yet.
+        near = [block for block in self.blocks if 0 < self._behind(block) <= len(spares) + 1]
         for block in self._members:
             if any(block is link for link in self.links) or block.number in self.retired:
                 continue
-            if block.generation < oldest and not self.is_whole:
-                # What a block holds that could not be erased any more.
+            if block in near and block.generation < self.links[0].generation and not self.is_whole:
                 continue
             self._read(block, 0)
             self._fault(INSERTED, block, "no block of the chain names it")
+        seen = {}
+        for block in spares:
+            text = f"block {block.number}, generation {block.generation}, erased ahead: "
+            twin = seen.setdefault(block.generation, block)
+            if twin is not block:
+                self.faults.append(Fault(INSERTED, block.generation, text + f"so is block {twin.number} of this generation"))
+            elif block not in near:
+                self.faults.append(Fault(MOVED, block.generation, text + "but not of those that follow the newest"))
+        last = max((self._behind(block) for block in spares if block in near), default=0)
+        for block in near:
+            if block.state == BLANK and self._behind(block) < last:
+                text = f"block {block.number}, behind the newest and before one that is erased ahead, is blank: one was there"
+                self.faults.append(Fault(MISSING, newest.generation + 1 / n, text))
+
+    def _behind(self, block):
+        """How many blocks behind the newest one's place this one stands, retired ones not counted."""
+        n, first = len(self.blocks), self._last_place
+        distance = (block.number - first) % n
+        return distance - sum(1 for number in self.retired if 0 < (number - first) % n < distance)
 
     def _find_moved(self):
-        """Blocks are used in their order, round and round: which ones stand where others should?"""
+        """Blocks are used in their order, round and round: which ones stand where others should? Where the newest should."""
         n = len(self.blocks)
         numbers = [block.number for block in self.links]
         best = None
@@ -307,10 +345,11 @@ class Chain:
             if best is None or len(wrong) < len(best[1]):
                 best = first, wrong
             if not wrong:
-                return
+                return numbers[-1]
         places = sorted(numbers, key=lambda number: (number - best[0]) % n)
         for i in best[1]:
             self._fault(MOVED, self.links[i], f"by its generation it belongs into block {places[i]}")
+        return places[-1]
 
     def _say_unknown(self):
         newest = self.links[-1]
@@ -318,6 +357,11 @@ class Chain:
             f"the newest block, {newest.number}, is named by no hash yet: its records have held their own checks, but whether "
             "records were taken from its end, or whole blocks behind it, cannot be told"
         )
+        unmarked = [block.number for block in self.blocks if block.state == UNMARKED and block.number not in self.retired]
+        if unmarked:
+            self.unknown.append(
+                f"block {', '.join(map(str, unmarked))} has no mark: its erase was ended by a power cut, or it was changed"
+            )
         loose = [block for block in self.links[:-1] if block.is_proven is None]
         if loose:
             shown = ", ".join(f"{block.number} (generation {block.generation})" for block in loose)
