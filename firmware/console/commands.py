@@ -4,12 +4,10 @@ A function gets the gateway (or the safe one), its words and `say`, a coroutine 
 can mend is a CommandError, ConfigError or MeterError; the shell finds the words.
 """
 
-import asyncio
 import os
 
 from micropython import const
 
-from firmware.clock import civil_of_day, day_of_civil
 from firmware.errors import CommandError
 from firmware.protocols import record
 
@@ -112,53 +110,22 @@ async def _load(app, name, new_hash):
 
 
 async def _export(app, words, say):
-    from firmware.console import views
+    from firmware.console.export import export
 
-    zone = app.config.gateway.zone
-    first_s, last_s = 0, app.now_s()
-    if len(words) > 2:
-        raise CommandError("write: export [FROM [TO]], dates such as 2026-11-21; nothing: everything")
-    if words:
-        first_s = zone.midnight_s(_day(words[0]))
-        last_s = zone.midnight_s(_day(words[-1]) + 1) - 1
-    if len(words) == 1:
-        last_s = app.now_s()
-    for n, line in enumerate(views.export_lines(app, first_s, last_s)):
-        if line is not None:
-            await say(line)
-        elif n % 50 == 0:
-            await asyncio.sleep_ms(0)
-
-
-def _day(word):
-    """The day number of 2026-11-21."""
-    parts = word.split("-")
-    if len(parts) == 3 and all(part.isdigit() and len(part) <= 4 for part in parts):
-        civil = tuple(int(part) for part in parts)
-        if 1 <= civil[1] <= 12 and civil_of_day(day_of_civil(*civil)) == civil:
-            return day_of_civil(*civil)
-    raise CommandError("not a date: %s; dates are written 2026-11-21" % word)
+    await export(app, words, say)
 
 
 async def _clock(app, words, say):
     if len(words) == 2:
-        app.time.set_by_hand(_instant(app.config.gateway.zone, *words))
+        from firmware.console.words import instant_of
+
+        at_s = instant_of(app.config.gateway.zone, *words)
+        if not _FIRST_YEAR <= int(words[0][:4]) <= _LAST_YEAR:
+            raise CommandError("not now: %s; the year is %d to %d" % (words[0], _FIRST_YEAR, _LAST_YEAR))
+        app.time.set_by_hand(at_s)
     elif words:
         raise CommandError("write: clock DATE TIME in local time, such as clock 2026-11-22 14:05:00")
     await say("%s, source %s" % (app.config.gateway.zone.local_text(app.now_s()), app.time.source))
-
-
-def _instant(zone, date, time_of_day):
-    """Unix seconds of a local date and time. CommandError if that is none."""
-    midnight_s = zone.midnight_s(_day(date))
-    parts = time_of_day.split(":")
-    if len(parts) != 3 or not all(p.isdigit() and len(p) == 2 and int(p) < 60 for p in parts) or int(parts[0]) > 23:
-        raise CommandError("not a time: %s; times are written 14:05:00" % time_of_day)
-    if not _FIRST_YEAR <= int(date[:4]) <= _LAST_YEAR:
-        raise CommandError("not now: %s; the year is %d to %d" % (date, _FIRST_YEAR, _LAST_YEAR))
-    at_s = midnight_s + int(parts[0]) * 3600 + int(parts[1]) * 60 + int(parts[2])
-    # Behind a change of summer time the clock shows more or less than what has passed since midnight.
-    return at_s - zone.offset_s(at_s) + zone.offset_s(midnight_s)
 
 
 async def _restart(app, words, say):
@@ -187,7 +154,12 @@ COMMANDS = {
     ),
     "scan": (_scan, "LINE [PROTOCOL ..] [SETTINGS ..] [1..247]", "find the meters on a line, for the configuration", False),
     "config": (_config, "show | check FILE | load FILE", "show it; check a file; check a file and put it in force", True),
-    "export": (_export, "[FROM [TO]]", "stored readings as CSV, times in UTC; dates are local days", False),
+    "export": (
+        _export,
+        "[FROM [TO]] [from seq N] [csv | json]",
+        "stored records, local dates; `export binary`: the flash itself",
+        True,
+    ),
     "restart": (_restart, "", "write down what is in memory and start anew", True),
 }
 

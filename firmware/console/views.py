@@ -2,8 +2,6 @@
 
 from firmware import VERSION
 from firmware.bus import ledger
-from firmware.clock import utc_text
-from firmware.protocols import record
 from firmware.protocols.payload import decimal_text
 from firmware.store import forecast
 
@@ -126,23 +124,6 @@ def _clock_text(clock):
         return "no clock"
     text = "clock %d s %s" % (abs(drift_s), "behind" if drift_s < 0 else "ahead") if drift_s else "clock right"
     return text + (", it stands still" if fault == "stopped" else "")
-
-
-def export_lines(app, first_s, last_s):
-    """Readings of slots first_s..last_s as CSV, one value a line: it suits meters with different points."""
-    yield "seq,slot,at,meter,point,value,unit,quality"
-    for kind, seq, found in app.ring.reader_at(first_s):
-        if seq and found is None:
-            yield "# record %d cannot be read" % seq
-            continue
-        if kind != record.READING or not first_s <= found.slot_s <= last_s:
-            # Nothing to show, but whoever shows lets the other tasks have their turn.
-            yield None
-            continue
-        head = "%d,%s,%s,%s" % (seq, utc_text(found.slot_s), utc_text(found.at_s), found.meter)
-        for (name, unit, decimals, _), value in zip(found.points, found.values):
-            shown = "" if value is None else decimal_text(value, decimals)
-            yield "%s,%s,%s,%s,%d" % (head, name, shown, unit, found.quality)
 
 
 def values_text(points, values):

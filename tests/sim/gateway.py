@@ -6,6 +6,10 @@ ROOT is where the firmware comes from, when that is not the project; a twin then
 
 import os
 import sys
+import time
+
+# An ESP32's UART takes so many bytes at once.
+_FIFO_BYTES = 128
 
 
 def _root():
@@ -16,6 +20,28 @@ def _root():
     root = os.getcwd()
     os.chdir(here)
     return root
+
+
+class _Console:
+    """Stands for sys in the shell: standard output as a board's, which waits until all is in the UART that sends it.
+
+    What it sends at a baud rate the PC has at once."""
+
+    def __init__(self, baud):
+        self.stdin = sys.stdin
+        self.stdout = self
+        self._char_us = 10000000 // baud
+        self._sent_us = time.ticks_us()
+
+    def write(self, text):
+        now_us = time.ticks_us()
+        if time.ticks_diff(self._sent_us, now_us) < 0:
+            self._sent_us = now_us
+        self._sent_us = time.ticks_add(self._sent_us, len(text) * self._char_us)
+        rest_us = time.ticks_diff(self._sent_us, now_us) - _FIFO_BYTES * self._char_us
+        if rest_us > 0:
+            time.sleep_us(rest_us)
+        sys.stdout.write(text)
 
 
 def _forget():
@@ -44,6 +70,8 @@ def main(folder, root=None):
         try:
             if machine.settings().get("as_board"):
                 __import__("firmware.board").board.on_pc = False
+            if "console_baud" in machine.settings():
+                __import__("firmware.console.shell").console.shell.sys = _Console(machine.settings()["console_baud"])
             __import__("boot")
             __import__("main")
             return

@@ -180,3 +180,21 @@ def test_a_fault_of_a_command_ends_the_shell_for_the_supervisor_and_gives_ctrl_c
 def test_a_command_goes_on_when_the_input_has_ended():
     _, shell, _ = _run([(0, "wait 2000\n")], echo=False, end_ms=1)
     assert shell.ended == [("wait 2000", "done")]
+
+
+def test_a_long_line_is_written_in_pieces_between_which_others_have_their_turn():
+    pieces = []
+
+    class _Long(_World):
+        def write(self, text):
+            pieces.append((self.ms, len(text)))
+
+    world = _Long([], 0)
+    real = shell_module.asyncio, shell_module.sys
+    shell_module.asyncio = shell_module.sys = world
+    try:
+        asyncio.run(Shell(None, False)._say("x" * 600))
+        asyncio.run(Shell(None, False)._say("", ""))
+    finally:
+        shell_module.asyncio, shell_module.sys = real
+    assert [n for _, n in pieces] == [128, 128, 128, 128, 89, 0]

@@ -60,10 +60,32 @@ def _decode(arguments):
     return decode.main(arguments)
 
 
+def _export(arguments):
+    from metergate import export
+
+    return export.main(arguments)
+
+
+def _audit(arguments):
+    from metergate import audit
+
+    return audit.main(arguments.image, arguments.offset, arguments.days)
+
+
 def _profiles(arguments):
     from metergate import profilelist
 
     return profilelist.main(arguments.names, arguments.json, arguments.profiles)
+
+
+def _add_region(command):
+    command.add_argument(
+        "--offset",
+        type=lambda text: int(text, 0),
+        metavar="0x..",
+        help="where the region begins in a file of a whole flash (default: as its table of partitions says)",
+    )
+    command.add_argument("--days", action="store_true", help="the region of daily summaries and changes, not the log's")
 
 
 def _parser():
@@ -113,6 +135,25 @@ def _parser():
     command.add_argument("--json", action="store_true", help="as JSON, with everything")
     command.add_argument("--profiles", metavar="FILE", help="profiles of one's own")
     command.set_defaults(run=_profiles)
+    command = commands.add_parser(
+        "export", help="a unit's log, from its serial port while it measures, or from a file with its flash"
+    )
+    source = command.add_mutually_exclusive_group(required=True)
+    source.add_argument("--port", help="serial port of the unit's console, such as /dev/ttyUSB0")
+    source.add_argument("--image", metavar="FILE", help="the bytes of the log's region, or of a whole flash")
+    command.add_argument(
+        "--from", dest="first", metavar="D", help="local date, or date and time: 2026-11-21, 2026-11-21T14:05:00"
+    )
+    command.add_argument("--to", dest="last", metavar="D", help="the same; this day or second is the last one")
+    command.add_argument("--format", choices=("csv", "json", "binary"), default="csv", help="binary: the flash itself")
+    command.add_argument("--out", metavar="FILE", help="where it goes (--image: default standard output)")
+    command.add_argument("--resume", action="store_true", help="keep what an export before has fetched, and get the rest")
+    _add_region(command)
+    command.set_defaults(run=_export)
+    command = commands.add_parser("audit", help="check a log's chain of hashes and every record in it")
+    command.add_argument("image", metavar="IMAGE", help="the bytes of the log's region, or of a whole flash")
+    _add_region(command)
+    command.set_defaults(run=_audit)
     command = commands.add_parser("deploy", help="copy what changed to a board and restart it")
     command.add_argument("port", help="serial port, such as /dev/ttyUSB0")
     command.add_argument("--config-folder", help="folder with config.json, secrets.json and CA files for this board")
@@ -122,7 +163,7 @@ def _parser():
 
 
 def main():
-    """The command's exit status: 0, 1 for a failure, 2 for an input that cannot be used."""
+    """The command's exit status: 0, 1 for a failure, 2 for an input that cannot be used; export and audit have 3 besides."""
     arguments = _parser().parse_args()
     try:
         return arguments.run(arguments) or 0

@@ -1,29 +1,87 @@
 """The ring as a PC reads it: from a file that holds the flash's bytes, without changing them."""
 
-from firmware.errors import StoreError
+import struct
+from pathlib import Path
+
+from firmware.errors import ConfigError, StoreError
 from firmware.store.ring import Ring
 
-_BLOCK = 4096
+BLOCK = 4096
+
+# ESP-IDF: the table of partitions of a whole flash, and one of its rows: magic, type, subtype, offset, bytes, label, flags.
+_TABLE = slice(0x8000, 0x8C00)
+_ROW = struct.Struct("<2sBBII16sI")
+_ROW_MAGIC = b"\xaa\x50"
 
 
 class FileImage:
-    """A block device over a copy of a flash file, taken when it is made; writing is refused."""
+    """A block device over a copy of a flash file, taken when it is made; writing is refused.
 
-    def __init__(self, path):
+    n_over: bytes behind the last whole block."""
+
+    def __init__(self, path, offset=0, n_bytes=None):
         with open(path, "rb") as file:
-            self._bytes = file.read()
+            file.seek(offset)
+            self._bytes = file.read() if n_bytes is None else file.read(n_bytes)
+        self.n_over = len(self._bytes) % BLOCK
+
+    def block(self, number):
+        """A block's bytes."""
+        return self._bytes[number * BLOCK : (number + 1) * BLOCK]
+
+    @property
+    def n_blocks(self):
+        return len(self._bytes) // BLOCK
 
     def readblocks(self, block, buf, offset=0):
-        at = block * _BLOCK + offset
+        at = block * BLOCK + offset
         buf[:] = self._bytes[at : at + len(buf)]
 
     def writeblocks(self, block, buf, offset=None):
-        raise StoreError("there is no ring in this file")
+        raise StoreError("an image is only read")
 
     def ioctl(self, operation, _):
         if operation == 6:
-            raise StoreError("there is no ring in this file")
-        return {4: len(self._bytes) // _BLOCK, 5: _BLOCK}[operation]
+            raise StoreError("an image is only read")
+        return {4: self.n_blocks, 5: BLOCK}[operation]
+
+
+def partitions(path):
+    """{label: (offset, bytes)} of the file of a whole ESP32 flash; empty if there is no table in it."""
+    with open(path, "rb") as file:
+        table = file.read(_TABLE.stop)[_TABLE]
+    found = {}
+    for at in range(0, len(table) - _ROW.size + 1, _ROW.size):
+        magic, _, _, offset, n_bytes, label, _ = _ROW.unpack_from(table, at)
+        if magic != _ROW_MAGIC:
+            break
+        found[label.rstrip(b"\0").decode("latin-1")] = offset, n_bytes
+    return found
+
+
+def image_of(path, offset=None, is_days=False):
+    """The FileImage of a file: of a region alone, or of a whole flash.
+
+    offset: where the region begins there; None: where its table of partitions says, or the file is the region alone.
+    ConfigError if it cannot be read."""
+    if not Path(path).is_file():
+        raise ConfigError(path, "cannot be read; is there such a file?")
+    rows = partitions(path)
+    label = "days" if is_days else "ring"
+    if offset is None:
+        offset, n_bytes = rows.get(label, (0, None))
+    else:
+        n_bytes = dict(rows.values()).get(offset)
+    image = FileImage(path, offset, n_bytes)
+    if image.n_blocks == 0:
+        raise ConfigError(path, f"holds no block of {BLOCK} bytes" + (f" behind byte {offset:#x}" if offset else ""))
+    return image
+
+
+def open_ring(image, is_days=False):
+    """The Ring in a FileImage, mounted; None if the image is blank. StoreError if there is none."""
+    ring = Ring(image, lambda: 0, is_days)
+    return None if ring.mount() else ring
 
 
 def read_image(path):
@@ -31,8 +89,9 @@ def read_image(path):
 
     Records that cannot be decoded stand as None, so that they are seen."""
     try:
-        ring = Ring(FileImage(path), lambda: 0)
-        ring.mount()
+        ring = open_ring(FileImage(path))
     except StoreError:
+        ring = None
+    if ring is None:
         return "", []
     return ring.log, [(seq, found) for _, seq, found in ring.reader(0) if seq]
