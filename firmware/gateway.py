@@ -17,6 +17,7 @@ from firmware.store.archive import Archive
 from firmware.store.log import Log
 from firmware.store.ring import Ring
 from firmware.supervisor import Supervisor
+from firmware.unload import unload
 from firmware.uplink.centre import Centre
 from firmware.uplink.link import Link
 from firmware.uplink.names import Names
@@ -63,6 +64,7 @@ class Gateway:
         )
         # The ring says where each data centre's cursor stands, so it is mounted before the outboxes are made.
         self.formatted = self.log.open()
+        unload("firmware.store.mount")
         self.ring.keep_consumers([section.name for section in config.uplinks])
         self.centres = [
             Centre(section, config.gateway.id, self.link, self.names, self.log, self.report, self.tell, self.quiet.wait)

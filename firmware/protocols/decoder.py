@@ -144,6 +144,8 @@ class Decoder:
         return self.cursors
 
     def _names(self, payload, check):
+        if not len(payload):
+            raise RecordError("names")
         parts = Parts(payload, 1)
         index = payload[0]
         # Until it is read: readings told by another one's points would be others.

@@ -7,8 +7,8 @@ from firmware.store.block import is_erased
 
 _LEAST_BLOCKS = const(4)
 _LEAST_BYTES = const(4096)
-# Read back at once, and what most records fit into.
-_PART_BYTES = const(64)
+# Read back without taking heap: what a reading of two or three points fits into.
+_PART_BYTES = const(40)
 _EIO = const(5)
 
 # Block-device protocol, ioctl operations.
@@ -17,11 +17,20 @@ _BLOCK_SIZE = const(5)
 _BLOCK_ERASE = const(6)
 
 
+def cuts(n_bytes):
+    """Views of one buffer, of 0 to n_bytes: a slice for each record would take memory."""
+    view = memoryview(bytearray(n_bytes))
+    return [view[:n] for n in range(n_bytes + 1)]
+
+
 class Blocks:
     """Blocks(device): device as MicroPython's extended block protocol. StoreError if it is too small for a ring.
 
     n, bytes: how many blocks, of how many bytes; retired: those that are not used any more, a list; n_failed: how often
     something was not written or erased; erases, programmed_bytes: since the start."""
+
+    # What was read back: looked at at once, so one for all devices.
+    _back = None
 
     def __init__(self, device):
         self.device = device
@@ -31,9 +40,8 @@ class Blocks:
             raise StoreError("the ring needs at least %d blocks of %d bytes" % (_LEAST_BLOCKS, _LEAST_BYTES))
         self.retired = []
         self.n_failed = self.erases = self.programmed_bytes = 0
-        back = memoryview(bytearray(_PART_BYTES))
-        # Cut once: a slice for each record would take memory.
-        self._back = [back[:n] for n in range(_PART_BYTES + 1)]
+        if Blocks._back is None:
+            Blocks._back = cuts(_PART_BYTES)
 
     def read(self, block, buf, offset=0):
         self.device.readblocks(block, buf, offset)
@@ -54,7 +62,7 @@ class Blocks:
     def program(self, block, data, offset):
         """Program data and read it back. OSError if it does not stand there: a worn block may say nothing of it.
 
-        Allocates nothing for up to 64 bytes."""
+        Allocates nothing for up to 40 bytes."""
         failed = None
         try:
             self.device.writeblocks(block, data, offset)

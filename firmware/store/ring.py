@@ -24,7 +24,7 @@ from firmware.store.block import (
     put_mark,
     seed_of,
 )
-from firmware.store.blocks import Blocks
+from firmware.store.blocks import Blocks, cuts
 from firmware.store.cursors import Cursors
 from firmware.store.reader import Reader
 
@@ -38,9 +38,8 @@ _SPARES = const(2)
 _KEY_EVERY = const(61)
 # In how many blocks one record is tried when the device does not take it, or says so.
 _TRIES = const(4)
-# What most frames fit into; and what a reading has beside its points at most.
-_CUT_BYTES = const(64)
-_HEAD_BYTES = const(24)
+# What a reading has beside its points at most: head, index, slot, seconds after it, quality, check.
+_HEAD_BYTES = const(20)
 _PART_BYTES = const(256)
 _EIO = const(5)
 
@@ -74,14 +73,8 @@ class Ring:
         self.first_time, self.last_time = 0, -1
         self.record_bytes = self.n_waited = self.n_torn = 0
         self._seed = 0
-        self._buf = self._cuts = None
-        self._make_buffer(_CUT_BYTES)
-
-    def _make_buffer(self, n_bytes):
-        self._buf = bytearray(n_bytes)
-        view = memoryview(self._buf)
-        # Cut once: a slice for each record would take memory.
-        self._cuts = [view[:n] for n in range(n_bytes + 1)]
+        # Made by the first reading.
+        self._cuts = ()
 
     @property
     def n_blocks(self):
@@ -110,8 +103,8 @@ class Ring:
         slot: seconds since record.EPOCH_S; after_s: from there to the reply's end; quality 0..255; values: integers or None.
         When it returns, the reading survives a cut. Allocates nothing but for integers above 30 bits, unless a block is opened.
         OSError from the device."""
-        if _HEAD_BYTES + MOST_BYTES * len(values) > len(self._buf):
-            self._make_buffer(_HEAD_BYTES + MOST_BYTES * len(values))
+        if _HEAD_BYTES + MOST_BYTES * len(values) >= len(self._cuts):
+            self._cuts = cuts(_HEAD_BYTES + MOST_BYTES * len(values))
         for i in range(_TRIES):
             try:
                 return self._reading(index, slot, after_s, quality, values)
@@ -122,14 +115,14 @@ class Ring:
     def _reading(self, index, slot, after_s, quality, values):
         if not self.decoder.is_headed:
             self._open_block()
-        tracks, seq = self.decoder.tracks, self.next_seq
+        tracks, seq, buf = self.decoder.tracks, self.next_seq, self._cuts[-1]
         is_key = tracks.is_new(index) or seq % _KEY_EVERY == 0
-        n = tracks.put(self._buf, index, slot, after_s, quality, values, is_key)
+        n = tracks.put(buf, index, slot, after_s, quality, values, is_key)
         if self.offset + n + CHECK_BYTES > self.blocks.bytes:
             self._open_block()
             is_key = True
-            n = tracks.put(self._buf, index, slot, after_s, quality, values, True)
-        check = self._put(self._buf, n, self._cuts[n + CHECK_BYTES], tracks.tie(index, is_key))
+            n = tracks.put(buf, index, slot, after_s, quality, values, True)
+        check = self._put(buf, n, self._cuts[n + CHECK_BYTES], tracks.tie(index, is_key))
         tracks.taken(index, is_key, slot, after_s, quality, values, check)
         self.next_seq = seq + 1
         self._take_time(slot, slot + after_s)

@@ -13,6 +13,7 @@ from firmware.errors import ConfigError, NoReply
 from firmware.meters import equip, profiles
 from firmware.meters.points import ABOUT, POINTS
 from firmware.protocols import cjt188data, dlt645data, numbers, record
+from firmware.protocols.decoder import Decoder
 from firmware.protocols.record import GAUGE, REGISTER
 from firmware.unload import START_ONLY, unload
 from tests.sim.seeded import Seeded
@@ -212,7 +213,7 @@ def test_the_serial_number_is_a_whole_number_or_digits():
 def test_names_of_every_profiles_points_fit_into_the_log():
     for profile in _all():
         points = [(row[0], row[3], row[4], row[5]) for row in profile.rows_of(profile.readable())]
-        decoder = record.Decoder()
+        decoder = Decoder()
         decoder.decode(record.NAMES, record.put_names(0, record.MeterNames("m", 900, tuple(points), 1, 1, "4711")))
         assert decoder.meters[0].points == tuple(points) and decoder.meters[0].serial == "4711"
 
