@@ -53,6 +53,7 @@ class Nor:
     spend: called with the duration of each operation in us, when it is done. Faults, to be set at any time:
     cut_after: bytes still programmed before the power goes in the next one, which gets some of its bits; a write of
     which no bit was cleared has not happened, unless strict: then it counts as programmed, though nobody can see it.
+    any_order: of the page in which the power goes, each byte is programmed wholly, in part or not at all, in any order.
     cut_in_erase: erases still done before the power goes in the next one; cut_at: how far that one comes (BEGUN,
     HALF, NEARLY; None: drawn). fail_after: writes until one fails half done. bad: blocks that refuse to be programmed
     and erased. worn: blocks of whose bytes each write leaves a bit as it was, without a word. stuck: {(block, offset):
@@ -65,7 +66,7 @@ class Nor:
         self.n_blocks = n_blocks
         self.spend = spend
         self.cut_after = self.cut_in_erase = self.cut_at = self.fail_after = None
-        self.strict = False
+        self.strict = self.any_order = False
         self.bad, self.worn, self.stuck = set(), set(), {}
         self.n_reads = self.read_bytes = 0
         self.erases = array("I", (0 for _ in range(n_blocks)))
@@ -147,6 +148,8 @@ class Nor:
             n = self.cut_after
             # The byte in flight: some of the bits that were to be cleared are.
             done = data[:n] + bytes((data[n] | self._random.bits(8),))
+            if self.any_order:
+                done = self._torn_page(offset, data, n)
             self._program(block, offset, done, self.strict or done != b"\xff" * len(done))
             self._off = True
             raise Cut()
@@ -160,6 +163,17 @@ class Nor:
                 raise OSError(_EIO)
         if self.journal is not None:
             self.journal.append((block * BLOCK + offset, data))
+
+    def _torn_page(self, offset, data, n):
+        """data as it stands when the power goes in the page of its byte n, whose bytes are programmed in any order."""
+        first = max(0, n - (offset + n) % _PAGE)
+        end = min(len(data), first + _PAGE - (offset + first) % _PAGE)
+        torn = bytearray(data[:end])
+        for i in range(first, end):
+            how = self._random.below(3)
+            if how < 2:
+                torn[i] = 0xFF if how else data[i] | self._random.bits(8)
+        return bytes(torn)
 
     def _program(self, block, offset, data, counts=True):
         """Clear the bits that are 0 in data; Misuse if one of its bytes was programmed since its block's erase."""
