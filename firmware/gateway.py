@@ -135,8 +135,8 @@ class Gateway:
         )
         if self.formatted:
             self.tell('"event":"log_formatted"')
-        for what, old, new in self.log.changes():
-            members = '"event":"changed","what":"%s","old":%s,"new":%s' % (what, payload.text(old), payload.text(new))
+        for key, old, new in self.log.changes():
+            members = '"event":"change","by":"start","key":"%s","old":%s,"new":%s' % (key, payload.text(old), payload.text(new))
             self.tell(members, record.CHANGE)
         start = self.supervisor.start
         if self.config.network.kind != "none":

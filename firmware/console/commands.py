@@ -115,6 +115,12 @@ async def _export(app, words, say):
     await export(app, words, say)
 
 
+async def _format(app, words, say):
+    from firmware.console.format import format_region
+
+    await format_region(app, words, say)
+
+
 async def _clock(app, words, say):
     if len(words) == 2:
         from firmware.console.words import instant_of
@@ -160,6 +166,7 @@ COMMANDS = {
         "stored records, local dates; `export binary`: the flash itself",
         True,
     ),
+    "format": (_format, "ring | days [confirmed]", "give up what stands in a region of the flash, where it is no ring", True),
     "restart": (_restart, "", "write down what is in memory and start anew", True),
 }
 

@@ -24,10 +24,16 @@ def status_lines(app):
         ring.n_blocks,
         history,
     )
+    holds_s = forecast.holds_s(ring)
+    yield "          %s" % ("holds %s at this pace" % _span(holds_s) if holds_s else "how long it will hold is not known yet")
+    yield from _flash_lines(app)
     yield "network   %s %s" % ("up" if app.link.is_up else "down", app.link.address)
     for centre in app.centres:
         state = "connected" if centre.connected else "not connected"
         yield "uplink    %s: %s, backlog %d, lost %d" % (centre.name, state, centre.outbox.backlog, centre.outbox.n_lost)
+        left_s = forecast.left_s(ring, ring.cursor(centre.name))
+        if left_s:
+            yield "          may stay away for %s before records are lost" % _span(left_s)
         for cause in sorted(centre.failures):
             last = ", the last" if cause == centre.last_failure else ""
             yield "          failed %d times: %s%s" % (centre.failures[cause], cause, last)
@@ -37,6 +43,18 @@ def status_lines(app):
         yield "crashed   %s: %d times" % (name, app.supervisor.crashes[name])
     if app.supervisor.last_crash:
         yield "          %s" % app.supervisor.last_crash
+
+
+def _flash_lines(app):
+    """What is not as it should be with the flash."""
+    for name, ring in zip(("ring", "days"), app.log.rings()):
+        if ring.blocks.n_failed or ring.blocks.retired:
+            counts = name, ring.blocks.n_failed, len(ring.blocks.retired)
+            yield "          %s: failed %d times, %d blocks not used any more" % counts
+    if app.log.archive_fault:
+        yield "          no days of their own: %s" % app.log.archive_fault
+    if app.log.n_unkept:
+        yield "          %d summaries or changes not kept beside the log" % app.log.n_unkept
 
 
 def line_lines(app):

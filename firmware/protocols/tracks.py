@@ -42,11 +42,13 @@ class Tracks:
 
     def __init__(self):
         self._tracks = {}
-        self._last = None
+        # Whose reading was the last; None: not known.
+        self.last = None
+        self._expected = None
 
     def begin(self):
         """A block begins: no meter is named."""
-        self._last = None
+        self.last = None
         for track in self._tracks.values():
             track[_NAMED] = None
 
@@ -221,17 +223,23 @@ class Tracks:
 
     def passed(self, index):
         """A reading of this meter stands there; the order of meters goes on behind it."""
-        if self._last is not None:
-            self._tracks[self._last][_NEXT] = index
-        self._last = index
+        if self.last is not None:
+            self._tracks[self.last][_NEXT] = index
+        self.last = index
 
-    def lost(self):
-        """It is not known whose reading stood before the next."""
-        self._last = None
+    def expect(self, index):
+        """What comes next is this meter's, whatever was foretold; None: as foretold."""
+        self._expected = index
+
+    def known(self):
+        """The numbers of the meters that have a reading in this block."""
+        return [index for index, track in self._tracks.items() if track[_NAMED] is not None and track[_SLOT] is not None]
 
     def _foretold(self):
         """The meter that came next after the last one's reading before; None if none did."""
-        return None if self._last is None else self._tracks[self._last][_NEXT]
+        if self._expected is not None:
+            return self._expected
+        return None if self.last is None else self._tracks[self.last][_NEXT]
 
 
 def _told_by(track, i, value, is_key):

@@ -279,11 +279,11 @@ class Log:
         self.ring.note(record.TIME, record.put_time(from_s, to_s, source))
 
     def changes(self):
-        """[(what, old, new), ..] that differs from what the ring was written under before this start."""
+        """[(key, old, new), ..] that differs from what the ring was written under before this start."""
         before = self.about_before
         if before is None:
             return []
-        pairs = ("configuration", before.config, self._config_hash), ("zone", before.zone, self.zone.text)
+        pairs = ("config", before.config, self._config_hash), ("zone", before.zone, self.zone.text)
         return [pair for pair in pairs + (("version", before.version, VERSION),) if pair[1] != pair[2]]
 
     def identify(self, index, serial, tell):

@@ -13,7 +13,7 @@ from firmware.store.block import HEADER_BYTES, MARK_BYTES, header_of, is_erased,
 from firmware.store.reader import Reader
 
 _ANY_MAGIC = b"MGr"
-_GIVE_UP = "is it the right region? `format` gives up what stands there and begins a ring"
+_GIVE_UP = "is it the right region? `format` shows, and gives up what stands there"
 _ERASED = const(0xFF)
 
 

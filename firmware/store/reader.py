@@ -7,17 +7,22 @@ from firmware.protocols import record, tracks
 from firmware.protocols.decoder import Decoder
 from firmware.protocols.varint import varint_of
 from firmware.store import search
-from firmware.store.block import CHECK_BYTES, HEADER_BYTES, check_of, header_of, mark_of, seed_of
+from firmware.store.block import CHECK_BYTES, HEADER_BYTES, check_of, header_of, is_erased, mark_of, seed_of
 
 _WINDOW_BYTES = const(256)
-# The least that is looked at, and the most that a reading takes.
-_LOOK_BYTES = const(64)
+# What most records fit into, and the most that a reading takes.
+_LOOK_BYTES = const(32)
 _LONG_BYTES = const(768)
+# Where so many bytes are erased, nothing stands behind them.
+_EMPTY_BYTES = const(64)
 _ERASED = const(0xFF)
 # Shorter is no record: a head that tells a number, and its check.
 _LEAST_BYTES = const(3)
-# So many seqs at most are tried for a record that nothing stands behind.
-_FEW = const(4)
+# A record that was found with so few seqs tried needs no other to confirm it; else one of so many behind it has to.
+_FEW = const(2)
+_CONFIRM_FRAMES = const(64)
+# How far from where damage begins the next record is looked for whose shape is not told: a usual one or two were spoilt.
+_NEAR_BYTES = const(48)
 
 
 class Reader:
@@ -123,18 +128,19 @@ class Reader:
         """(view, tracks.parse of a reading or None, kind, where the payload begins and ends) of the frame at offset.
 
         RecordError if it is none."""
-        view = self._view(offset, min(_LOOK_BYTES, end - offset), end)
+        view = self._view(offset, _LOOK_BYTES, end)
         if view[0] & tracks.READING_BIT:
-            try:
-                parsed = self.decoder.tracks.parse(view)
-            except RecordError:
-                if len(view) == end - offset:
-                    raise
-                parsed = None
-            if not parsed or parsed[6] + CHECK_BYTES > len(view):
-                view = self._view(offset, _LONG_BYTES, end)
-                parsed = self.decoder.tracks.parse(view)
-            return view, parsed, record.READING, 0, parsed[6]
+            for n in (_LOOK_BYTES, _WINDOW_BYTES, _LONG_BYTES):
+                view = self._view(offset, n, end)
+                try:
+                    parsed = self.decoder.tracks.parse(view)
+                    if parsed[6] + CHECK_BYTES <= len(view):
+                        return view, parsed, record.READING, 0, parsed[6]
+                except RecordError:
+                    pass
+                if len(view) >= end - offset:
+                    break
+            raise RecordError("reading")
         kind = view[0]
         n, first = varint_of(view, 1)
         n += first
@@ -171,49 +177,80 @@ class Reader:
 
     def _pass(self, end):
         """The first record behind the damage at offset that holds, taken; None if the block's records end here."""
-        first = self.offset, self.seq
-        found = self._pass_shapes(end)
-        if found is None:
-            self._go(*first)
-            found = self._search(end)
-        if found is None:
-            self._go(*first)
-        else:
-            self.n_damaged += 1
-        return found
+        first = self.offset, self.seq, self.decoder.tracks.last
+        for find in (self._pass_shapes, self._find_near, self._find_far):
+            found = find(end)
+            if found:
+                self.n_damaged += 1
+                return found
+            self.offset, self.seq, self.decoder.tracks.last = first
+        return None
+
+    def _pass_shape(self, end):
+        """Go on behind a frame that does not hold but has its shape. RecordError if it has none."""
+        _, parsed, kind, _, n = self._shape(self.offset, end)
+        if parsed:
+            self.decoder.tracks.passed(parsed[0])
+        self._go(self.offset + n + CHECK_BYTES, self.seq if kind >= record.NOTES else self.seq + 1)
 
     def _pass_shapes(self, end):
         """Pass over frames that still have their shape: the damaged one, and those told against what was in it."""
-        while not self._is_end(end):
-            try:
-                _, parsed, kind, _, n = self._shape(self.offset, end)
-            except RecordError:
-                return None
-            if parsed:
-                self.decoder.tracks.passed(parsed[0])
-            self._go(self.offset + n + CHECK_BYTES, self.seq if kind >= record.NOTES else self.seq + 1)
-            if not self._is_end(end):
-                found = self._take(self.offset, self.seq, end)
+        try:
+            while not self._is_end(end):
+                self._pass_shape(end)
+                found = None if self._is_end(end) else self._take(self.offset, self.seq, end)
                 if found:
+                    return found
+        except RecordError:
+            pass
+        return None
+
+    def _find_near(self, end):
+        """The next record after one whose shape is gone: whose it is, and where it begins, is tried."""
+        first, seq, known = self.offset, self.seq + 1, self.decoder.tracks.known()
+        for offset in range(first + _LEAST_BYTES, min(first + _NEAR_BYTES, end - _LEAST_BYTES)):
+            is_reading = self._view(offset, 1, end)[0] & tracks.READING_BIT
+            for index in known if is_reading else (None,):
+                self.decoder.tracks.expect(index)
+                found = self._take(offset, seq, end)
+                self.decoder.tracks.expect(None)
+                if found and self._is_confirmed(end):
                     return found
         return None
 
-    def _search(self, end):
-        """Look at every byte for a record that says all by itself; the one behind it has to hold too."""
+    def _find_far(self, end):
+        """Look at every byte for a record that says all by itself."""
         first, first_seq = self.offset, self.seq
         for offset in range(first + 1, end - _LEAST_BYTES):
             head = self._view(offset, 1, end)[0]
+            if head == _ERASED and is_erased(self._view(offset, _EMPTY_BYTES, end)[:_EMPTY_BYTES]):
+                break
             if head != tracks.KEY and head not in record.KINDS:
                 continue
             n_seqs = min(self.most_lost, (offset - first) // _LEAST_BYTES + 1) + 1
             for seq in range(first_seq, first_seq + n_seqs):
-                self.decoder.tracks.lost()
+                self.decoder.tracks.last = None
                 found = self._take(offset, seq, end)
-                if found is None:
-                    continue
-                if n_seqs <= _FEW if self._is_end(end) else self._holds(end):
+                if found and (n_seqs <= _FEW or self._is_confirmed(end)):
                     return found
         return None
+
+    def _is_confirmed(self, end):
+        """True if one of the next frames holds with the seq that it then has: what was found by trying is no chance."""
+        here = self.offset, self.seq, self.decoder.tracks.last
+        confirmed = False
+        try:
+            for _ in range(_CONFIRM_FRAMES):
+                if self._is_end(end):
+                    break
+                if self._holds(end):
+                    confirmed = True
+                    break
+                self._pass_shape(end)
+        except RecordError:
+            pass
+        self.offset, self.seq, self.decoder.tracks.last = here
+        return confirmed
 
     def _holds(self, end):
         try:

@@ -23,7 +23,7 @@ SECTIONS = {
     "uplink": ("uplink.",),
     "lateness": ("lateness.",),
     "heap": ("heap.",),
-    "instructions": ("decode.", "append."),
+    "instructions": ("decode.", "append.", "read."),
 }
 _URGENT = -19
 

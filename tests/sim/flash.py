@@ -56,8 +56,8 @@ class Nor:
     cut_in_erase: erases still done before the power goes in the next one; cut_at: how far that one comes (BEGUN,
     HALF, NEARLY; None: drawn). fail_after: writes until one fails half done. bad: blocks that refuse to be programmed
     and erased. worn: blocks of whose bytes each write leaves a bit as it was, without a word. stuck: {(block, offset):
-    (mask, value)}, bits that stay as in value. Counters: n_reads, erases and programmed_bytes by block. journal: None,
-    or a list that gets (place, bytes) of each write and (block, None) of each erase that was whole."""
+    (mask, value)}, bits that stay as in value. Counters: n_reads, read_bytes, erases and programmed_bytes by block. journal:
+    None, or a list that gets (place, bytes) of each write and (block, None) of each erase that was whole."""
 
     BLOCK = BLOCK
 
@@ -67,7 +67,7 @@ class Nor:
         self.cut_after = self.cut_in_erase = self.cut_at = self.fail_after = None
         self.strict = False
         self.bad, self.worn, self.stuck = set(), set(), {}
-        self.n_reads = 0
+        self.n_reads = self.read_bytes = 0
         self.erases = array("I", (0 for _ in range(n_blocks)))
         self.programmed_bytes = array("I", (0 for _ in range(n_blocks)))
         self.journal = None
@@ -84,6 +84,7 @@ class Nor:
     def readblocks(self, block, buf, offset=0):
         self._check(block, offset, len(buf))
         self.n_reads += 1
+        self.read_bytes += len(buf)
         found = self._load(block * BLOCK + offset, len(buf))
         for first in range(0, len(buf), BLOCK) if self._weak else ():
             weak = self._weak.get(block + first // BLOCK)

@@ -45,6 +45,8 @@ def test_a_limit_holds_up_to_its_bound():
     ):
         assert report.holds(figure, {figure.name: found(value)}) is holds
     assert report.limit_text(erases, {}) == "<= 0.01"
+    history = _BY_NAME["ring.history_days"]
+    assert [report.holds(history, {history.name: found(days)}) for days in (182.9, 183)] == [False, True]
 
 
 def test_lateness_is_bounded_by_the_healthy_figure():
@@ -146,17 +148,27 @@ def test_the_line_is_measured_with_every_master(needs_twin):
 
 
 def test_the_ring_is_measured_beside_files(needs_twin):
-    results = ring.measure(lambda text: None, days=1)
-    for name, found in results.items():
-        assert name in _NAMES and len(found["peers"]) == 4
-        assert 0 < found["value"] < min(found["peers"].values())
+    results = ring.measure(lambda text: None, {"history": 12, "wear": 4, "cuts": 24, "peers": 24})
+    assert results.keys() == {name for name in _NAMES if name.startswith("ring.")}
+    for name in ("ring.bytes_per_reading", "ring.erases_per_reading"):
+        assert len(results[name]["peers"]) >= 4
+        assert 0 < results[name]["value"] < min(results[name]["peers"].values())
+    # A small ring holds less of course, and a start reads less of it.
+    assert 1 < results["ring.history_days"]["value"] < 20
+    for name in set(results) - {"ring.history_days"}:
+        assert report.holds(_BY_NAME[name], results), results[name]
+    assert 0 < results["ring.mount_bytes_read"]["value"] < results["ring.mount_bytes_read_worst"]["value"]
+    places = results["ring.mount_bytes_read_worst"]["note"]
+    assert all("in " + place in places for place in ("erase", "mark", "header", "heading", "record"))
 
 
 def test_instructions_are_counted(needs_twin, needs_valgrind):
-    counts = [(what, 8, 24) if what == "append" else (what, 2, 12) for what, _, _ in instructions.COUNTS]
+    counts = [(what, 8, 24) if what in ("append", "read") else (what, 2, 12) for what, _, _ in instructions.COUNTS]
     results = instructions.measure(lambda text: None, counts)
+    assert results.keys() == {name for name in _NAMES if name.startswith(bench.SECTIONS["instructions"])}
+    heap = results.pop("append.heap_bytes")
+    assert 0 <= heap["value"] < 1000
     assert all(10000 < found["value"] < 10**7 for found in results.values())
-    assert results.keys() == {name for name in _NAMES if name.endswith(".instructions")}
 
 
 def test_requests_of_a_reading_are_counted_by_the_meter(needs_twin):

@@ -117,9 +117,14 @@ def test_bytes_erases_and_reads_are_counted():
     flash.ioctl(6, 2)
     _read(flash)
     assert list(flash.programmed_bytes) == [0, 301, 0] and list(flash.erases) == [0, 0, 2] and flash.n_reads == 1
+    _read(flash, 1, 7, 9)
+    raised(Misuse, flash.readblocks, 1, bytearray(9), _BLOCK)
+    assert flash.n_reads == 2 and flash.read_bytes == _BLOCK + 9
     flash.cut_after = 10
     raised(Cut, flash.writeblocks, 0, bytes(100), 0)
     assert list(flash.programmed_bytes) == [11, 301, 0]
+    raised(Cut, flash.readblocks, 0, bytearray(9))
+    assert flash.read_bytes == _BLOCK + 9
 
 
 def test_each_operation_takes_its_time():

@@ -1,11 +1,14 @@
-"""What is counted under callgrind: micropython instructions.py ROOT decode.PROTOCOL|append N"""
+"""What is counted under callgrind: micropython instructions.py ROOT decode.PROTOCOL|append|read N MOST -> N. MOST: the N of the
+larger run, so that both store as many to be read.
+
+And heap N N -> [bytes of heap that N readings take in the ring, and the one behind them that opens a block]."""
 
 import gc
 import json
 import struct
 import sys
 
-ROOT, WHAT, N = sys.argv[1], sys.argv[2], int(sys.argv[3])
+ROOT, WHAT, N, MOST = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 sys.path[:] = ["", ".frozen", ROOT, ROOT + "/lib"]
 
 _BLOCK = 4096
@@ -60,6 +63,20 @@ class Memory:
         return {4: _BLOCKS, 5: _BLOCK}.get(operation, 0)
 
 
+class Unallocating(Memory):
+    """The same byte by byte: what takes heap is the ring, not the flash."""
+
+    def readblocks(self, block, buf, offset=0):
+        held = self._blocks[block]
+        for i in range(len(buf)):
+            buf[i] = held[offset + i]
+
+    def writeblocks(self, block, buf, offset):
+        held = self._blocks[block]
+        for i in range(len(buf)):
+            held[offset + i] = buf[i]
+
+
 def decode(protocol):
     """N replies in one piece, each found and turned into values as firmware/meters/meter.py does it."""
     from firmware.meters import equip
@@ -99,8 +116,8 @@ def _section(protocol, meter):
     return parse({"gateway": {"id": "gw-bench", "zone": "UTC0"}, "lines": lines, "meters": [meter]}).meters[0]
 
 
-def append():
-    """N readings of two points, of 8 meters in turn."""
+def _log(device):
+    """A log of 8 meters with two points that has started."""
     from firmware.clock import Zone
     from firmware.protocols import record
     from firmware.store.log import Log
@@ -108,10 +125,15 @@ def append():
 
     points = (("energy_import", "kWh", 2, record.REGISTER), ("power", "kW", 4, record.GAUGE))
     names = [record.MeterNames("meter%d" % i, _SLOT_S, points) for i in range(_METERS)]
-    log = Log(Ring(Memory(), lambda: _START_S), Zone("CST-8"), "00000000", names)
+    log = Log(Ring(device, lambda: _START_S), Zone("CST-8"), "00000000", names)
     log.open()
     log.ring.keep_consumers(["centre"])
-    for i in range(N):
+    return log
+
+
+def _append(log, n):
+    """n readings of the meters in turn."""
+    for i in range(n):
         slot, meter = divmod(i, _METERS)
         slot_s = _START_S + slot * _SLOT_S
         seq = log.reading(meter, slot_s, slot_s + 2 + meter, 0, [123456700 + slot * 25, 1000000 + slot * 7919 % 400000])
@@ -120,10 +142,48 @@ def append():
             log.ring.prepare()
 
 
+def read():
+    """N of the MOST readings that the ring holds, all of which are stored first."""
+    log = _log(Memory())
+    _append(log, MOST)
+    n, reader = 0, log.ring.reader(1)
+    while n < N:
+        _, seq, found = next(reader)
+        n += seq > 0 and found is not None
+
+
+def heap():
+    """(bytes of heap taken by N readings, by the one behind them that opens a block), with the collector off."""
+    from firmware.protocols import record
+
+    log = _log(Unallocating())
+    # What is made once is made.
+    _append(log, _METERS)
+    ring, values = log.ring, [123456700, 1000000]
+    slot = _START_S + _SLOT_S - record.EPOCH_S
+    gc.collect()
+    gc.disable()
+    taken, i = 0, 0
+    while True:
+        # The log's number of the newest block tells whether this one opens another.
+        before, generation = gc.mem_alloc(), ring.generation
+        ring.reading(i % _METERS, slot + i // _METERS * _SLOT_S, 2 + i % _METERS, 0, values)
+        more = gc.mem_alloc() - before
+        if i < N:
+            taken += more
+        elif ring.generation != generation:
+            return taken, more
+        values[0] += 3
+        values[1] += 7919 if i % 3 else -15838
+        i += 1
+
+
 # As firmware/app.py has it: collections are part of what is counted.
 gc.threshold(2048)
 if WHAT == "append":
-    append()
-else:
+    _append(_log(Memory()), N)
+elif WHAT == "read":
+    read()
+elif WHAT != "heap":
     decode(WHAT.split(".")[1])
-print(json.dumps(N))
+print(json.dumps(heap() if WHAT == "heap" else N))
