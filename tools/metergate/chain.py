@@ -88,6 +88,7 @@ class Chain:
             raise StoreError("the log has no block yet")
         newest = max(self._members, key=lambda block: block.generation)
         self.retired = self._read(newest, 0).decoder.retired
+        self._left_over = {*self.retired, *(block.number for block in self._members if self._is_left_over(block))}
         self.links = self._linked(newest)
         self._read_all()
         self._last_place = self._find_moved()
@@ -122,6 +123,15 @@ class Chain:
             state = CUT if is_erased(data[HEADER_BYTES:]) else HEADLESS
         sha = hashlib.sha256(data).digest()
         return Block(number, data, state, generation, log, header if state == OPENED else None, sha)
+
+    def _is_left_over(self, block):
+        """True of a block of a round before: it could not be erased any more, which may not be noted yet."""
+        n = len(self.blocks)
+        for i in range(1, n):
+            behind = self.blocks[(block.number + i) % n]
+            if behind.generation and behind.number not in self.retired:
+                return behind.log == self.number and behind.generation - block.generation >= n // 2
+        return False
 
     # -- the chain --------------------------------------------------------------------------------------------------------
 
@@ -160,13 +170,13 @@ class Chain:
 
     def _nearest(self, generation):
         """The newest block that is older than this generation; None if there is none."""
-        older = [each for each in self._members if each.generation < generation and each.number not in self.retired]
+        older = [each for each in self._members if each.generation < generation and each.number not in self._left_over]
         return max(older, key=lambda each: each.generation, default=None)
 
     def _cannot_be_overwritten(self, generation, block):
         """True if fewer blocks were erased since this generation than the round has."""
         n_since = max(each.generation for each in self.blocks if each.log == self.number) - generation
-        n_round = len(self.blocks) - len(self.retired) - sum(1 for each in self.blocks if each.state == CUT)
+        n_round = len(self.blocks) - len(self._left_over) - sum(1 for each in self.blocks if each.state == CUT)
         # Its turn may just have come, and the power been cut in the erase.
         place = self.blocks[(block.number - 1) % len(self.blocks)]
         return n_since < n_round - 1 or n_since == n_round - 1 and place.state not in (BLANK, UNMARKED, CUT)
@@ -272,14 +282,16 @@ class Chain:
         unread = self._unread_text(block)
         if mark_of(block.bytes) is None:
             self._fault(ALTERED, block, "its mark cannot be read; with that put right its SHA-256 is the one it should be")
+        elif block is self.links[0] and block.is_proven is False and self._is_next():
+            self.unknown.append(
+                f"{block}: its SHA-256 is wrong, but it is next in turn: an erase may have been ended by a power cut"
+            )
         elif block.is_proven is False or block.state == HEADLESS:
             whys = []
             if block.is_proven is False:
                 whys.append("its SHA-256 is not the one that the block behind it names")
             if block.state == HEADLESS:
                 whys.append("its header cannot be read")
-            if block is self.links[0]:
-                whys.append("it is the oldest: an erase that a power cut ended looks the same")
             whys.append(unread or ("all its records hold their checks" if block.counts else "no record in it can be read"))
             self._fault(ALTERED, block, "; ".join(whys))
         elif unread:
@@ -289,6 +301,15 @@ class Chain:
             self._fault(
                 INSERTED, block, f"{seqs_text(header.first_seq, block.next_seq)} of it come again in the block behind it"
             )
+
+    def _is_next(self):
+        """True if the oldest block is about to be erased: fewer than two are erased ahead, and it is behind them."""
+        spares = [block for block in self.blocks if block.state == SPARE and block.generation > self.links[-1].generation]
+        last = max([self.links[-1], *spares], key=lambda block: block.generation)
+        n, number = len(self.blocks), (last.number + 1) % len(self.blocks)
+        while number in self._left_over:
+            number = (number + 1) % n
+        return len(spares) < 2 and number == self.links[0].number
 
     @staticmethod
     def _unread_text(block):
@@ -308,7 +329,7 @@ class Chain:
         # One that could not be erased may not be noted as retired yet.
         near = [block for block in self.blocks if 0 < self._behind(block) <= len(spares) + 1]
         for block in self._members:
-            if any(block is link for link in self.links) or block.number in self.retired:
+            if any(block is link for link in self.links) or block.number in self._left_over:
                 continue
             if block in near and block.generation < self.links[0].generation and not self.is_whole:
                 continue
@@ -324,15 +345,15 @@ class Chain:
                 self.faults.append(Fault(MOVED, block.generation, text + "but not of those that follow the newest"))
         last = max((self._behind(block) for block in spares if block in near), default=0)
         for block in near:
-            if block.state == BLANK and self._behind(block) < last:
+            if block.state == BLANK and self._behind(block) < last and block.number not in self._left_over:
                 text = f"block {block.number}, behind the newest and before one that is erased ahead, is blank: one was there"
                 self.faults.append(Fault(MISSING, newest.generation + 1 / n, text))
 
     def _behind(self, block):
-        """How many blocks behind the newest one's place this one stands, retired ones not counted."""
+        """How many blocks behind the newest one's place this one stands, left over ones not counted."""
         n, first = len(self.blocks), self._last_place
         distance = (block.number - first) % n
-        return distance - sum(1 for number in self.retired if 0 < (number - first) % n < distance)
+        return distance - sum(1 for number in self._left_over if 0 < (number - first) % n < distance)
 
     def _find_moved(self):
         """Blocks are used in their order, round and round: which ones stand where others should? Where the newest should."""

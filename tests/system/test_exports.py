@@ -176,6 +176,8 @@ class Cable:
         self.port = os.ttyname(self._pc)
         gateway.child = subprocess.Popen(gateway.command, stdin=self._unit, stdout=self._unit, stderr=subprocess.STDOUT)
         self._ends = unit_end, pc_end
+        for end in self._ends:
+            os.set_blocking(end, False)
         self._over = False
         self._thread = threading.Thread(target=self._carry, daemon=True)
         self._thread.start()
@@ -187,11 +189,19 @@ class Cable:
                 data = os.read(end, 1024)
                 if end == pc_end:
                     self.typed += data
-                    os.write(unit_end, data)
+                    self._write(unit_end, data)
                     continue
                 data = self.spoil(data) if self.spoil else data
                 self.n_bytes += len(data)
-                os.write(pc_end, data)
+                self._write(pc_end, data)
+
+    def _write(self, end, data):
+        # Where nobody reads it waits, but not for ever: the thread has to end.
+        while data and not self._over:
+            try:
+                data = data[os.write(end, data) :]
+            except BlockingIOError:
+                select.select((), (end,), (), 0.1)
 
     def close(self):
         self._over = True
