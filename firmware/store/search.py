@@ -38,9 +38,10 @@ def give_up(ring, block):
     generation = generation_of(ring, block)
     if not generation:
         return
-    if block == ring.oldest:
-        ring.oldest = following(ring, block)
     ring.gone = generation
+    # A retired block before it that still held something is given up with it.
+    while ring.oldest != ring.block and not generation_of(ring, ring.oldest):
+        ring.oldest = (ring.oldest + 1) % ring.blocks.n
     note_oldest(ring)
 
 
