@@ -41,7 +41,7 @@ class Log:
         self.meters = meters
         self.counts = {}
         self.latest = {}
-        # What the ring was written under before this start, record.About; None: the same as now, or nothing.
+        # What the ring was written under before this start, record.About; None: nothing was written.
         self.about_before = None
         self._config_hash = config_hash
         self.appended = None

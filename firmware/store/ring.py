@@ -231,8 +231,9 @@ class Ring:
         """Go on to the next block: header, then the owner's heading, retired blocks and cursors."""
         # Made before a block is given up for it: it may find no memory.
         heading = self.heading()
-        sha = self._sha()
         while True:
+            # Of the block that is the newest now: one that took its header and nothing else is part of the chain.
+            sha = self._sha()
             block, generation = self._spare()
             try:
                 return self._open(block, generation, sha, heading)
