@@ -94,6 +94,14 @@ def test_what_a_cut_leaves_of_them_is_none():
     assert mark_of(bytes(HEADER_BYTES)) is None and header_of(bytes(HEADER_BYTES)) is None
 
 
+def test_another_format_is_none():
+    for magic in (b"MGr1", b"MGr3", b"mgr2"):
+        mark = put_mark(7, _LOG)
+        mark[:4] = magic
+        mark[12:] = struct.pack("<H", crc16(mark, 0, 12))
+        assert mark_of(mark) is None
+
+
 def test_a_header_behind_another_mark_is_none():
     head = _head()
     head[:MARK_BYTES] = put_mark(8, _LOG)

@@ -81,11 +81,37 @@ def test_days_come_back():
         assert _all(_back(day)) == _all(day)
         day.rev, day.final = 3, False
         assert _all(_back(day)) == _all(day)
-    day = _day()
-    day.got = 95
-    assert _all(_back(day)) == _all(day)
+    # One thing alone is not as usual.
+    for name, value in (("got", 95), ("late", 1), ("quality", 64), ("missed", {"fault": 1}), ("rev", 1), ("final", False)):
+        day = _day()
+        setattr(day, name, value)
+        assert _all(_back(day)) == _all(day)
+    # Slots are longer than a day.
     day.due = day.got = 0
     assert _all(_back(day)) == _all(day)
+
+
+def test_days_that_begin_and_end_anywhere_come_back():
+    for after_s in (0, 1, 17, 30, 59, 60, -1, -30, 34200, -45900):
+        for length_s in (86400, 86399, 82800, 88200, 90000):
+            start_s = _DAY * 86400 + after_s
+            day = _day(start_s, start_s + length_s)
+            assert _all(_back(day)) == _all(day)
+            for first_s, last_s in ((1, length_s - 1), (0, length_s + 1), (-1, length_s), (900, length_s - 900)):
+                day.found[0] = start_s + first_s, 100, start_s + last_s, 200
+                assert _all(_back(day)) == _all(day)
+
+
+def test_the_same_day_gives_the_same_bytes_in_whichever_order_slots_were_missed():
+    texts = sorted(["refused %02d" % i for i in range(9)])
+    payloads = set()
+    for i in range(9):
+        day = _day()
+        day.missed = {}
+        for text in texts[i:] + texts[:i]:
+            day.missed[text] = 1
+        payloads.add(bytes(put_day(0, day, 900)))
+    assert len(payloads) == 1
 
 
 def test_values_of_all_sizes_and_none_come_back():

@@ -104,6 +104,10 @@ def test_about_time_and_retired_blocks_come_back():
     decoder = Decoder()
     about = decoder.decode(record.ABOUT, record.put_about("a1b2c3d4", "CST-8", "0.1.0", "5f0c11d2"))
     assert (about.config, about.zone, about.version, about.log) == ("a1b2c3d4", "CST-8", "0.1.0", "5f0c11d2")
+    assert decoder.about is about
+    # Another block says it anew.
+    decoder.begin()
+    assert decoder.about is None
     time = decoder.decode(record.TIME, record.put_time(1000, 1763799300, "ntp"))
     assert (time.kind, time.from_s, time.to_s, time.source) == (record.TIME, 1000, 1763799300, "ntp")
     assert decoder.decode(record.RETIRED, record.put_retired([300, 2])) == [2, 300]
