@@ -1,15 +1,20 @@
 """record, tracks, dayrecord: whatever is put comes back, and no bytes raise anything but RecordError."""
 
+import json
+
 from hypothesis import given
 from hypothesis import strategies as st
 
+from firmware.clock import Zone, day_text, slot_after
 from firmware.errors import RecordError
 from firmware.protocols import record
 from firmware.protocols.dayrecord import Day, day_of, put_day
+from firmware.protocols.daytext import day_members
 from firmware.protocols.decoder import Decoder
 from firmware.protocols.parts import CAUSES
-from firmware.protocols.record import MeterNames
+from firmware.protocols.record import MeterNames, Miss, Reading
 from firmware.protocols.tracks import Tracks
+from firmware.store.days import MeterDay
 
 _POINTS = (("energy_import", "kWh", 2, record.REGISTER), ("power", "kW", 3, record.GAUGE), ("volume", "m3", 3, record.REGISTER))
 instants = st.integers(0, 2**32 - 1)
@@ -97,6 +102,45 @@ def test_days_come_back(number, after_s, length_s, counts, missed, found, final)
             day.found[i] = row
     back = day_of(put_day(1, day, 900), MeterNames("m", 900, _POINTS))
     assert vars(back) == vars(day)
+
+
+slots = st.tuples(
+    st.sampled_from(["reading"] * 3 + ["miss"]), st.integers(1, 5), st.sampled_from([0, 0, 2, 33]), values, values
+)
+
+
+@given(st.sampled_from(["CST-8", "CET-1CEST,M3.5.0,M10.5.0/3", "IST-5:30"]), st.integers(20450, 20820), st.lists(slots), causes)
+def test_a_folded_day_is_published_from_flash_as_it_was_folded(text, number, rows, cause):
+    zone, meter = Zone(text), MeterNames("m", 3600, _POINTS)
+    fold = MeterDay(zone, meter, number)
+    slot_s = fold.start_s
+    for what, n, quality, one, two in rows:
+        for _ in range(n if what == "miss" else 1):
+            last_s, slot_s = slot_s, slot_after(zone, 3600, slot_s)
+        if what == "reading":
+            fold.add(Reading("m", _POINTS, last_s, last_s + 2, quality, [one, two, n]))
+        else:
+            fold.add(Miss("m", last_s, last_s, n, cause))
+    day = fold.summary()
+    back = day_of(put_day(0, day, meter.every_s), meter)
+    back.zone = day.zone
+    assert day_members(back, day_text(number)) == day_members(day, day_text(number))
+
+
+@given(st.integers(0, 2), st.binary(min_size=1, max_size=12), st.integers(0, 60), st.integers(0, 12), st.booleans())
+def test_spoilt_days_are_days_that_can_be_published_or_none(n_missed, spoilt, at, n_over, is_usual):
+    day = Day("m", _POINTS, 20414, 20414 * 86400 - 28800, 20415 * 86400 - 28800 + (0 if is_usual else 3600))
+    day.due, day.got, day.missed = 96, 96 - n_missed, dict.fromkeys(CAUSES[1 : 1 + n_missed], 1)
+    day.found = [(day.start_s, 123456700, day.end_s, 123701300), (123456, 1850000, day.start_s + 7, 1019250), None]
+    payload = put_day(0, day, 900)
+    at = min(at, len(payload))
+    # Put in, or over so many bytes.
+    payload = payload[:at] + spoilt + payload[at + n_over :]
+    try:
+        found = day_of(payload, MeterNames("m", 900, _POINTS))
+    except RecordError:
+        return
+    json.loads("{%s}" % day_members(found, day_text(found.day)))
 
 
 @given(st.sampled_from((*record.KINDS, 0, 1, 9)), st.binary(max_size=60))

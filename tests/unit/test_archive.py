@@ -2,6 +2,7 @@
 
 from firmware.clock import Zone
 from firmware.protocols import record
+from firmware.protocols.dayrecord import Day
 from firmware.protocols.record import MeterNames
 from firmware.store.archive import Archive
 from firmware.store.log import Log
@@ -74,6 +75,30 @@ def test_days_are_held_longer_than_the_readings():
         unit.read(24)
     assert unit.kept()[0][1] < unit.log.ring.first_seq
     assert unit.kept()[-len(unit.logged()) :] == unit.logged()
+
+
+def test_256_kib_hold_the_summaries_of_8_meters_for_two_years():
+    unit = _Unit(8, 4, 64)
+    every_s = 900
+    for meter in unit.log.meters:
+        meter.every_s = every_s
+        meter.serial = "000123456789"
+    archive = unit.log.archive
+    number = 20780
+    # Until it goes round, and on by a block.
+    while archive.ring.first_seq < 200:
+        start_s = _ZONE.midnight_s(number)
+        unit.now_s = start_s + 86400
+        for i, meter in enumerate(unit.log.meters):
+            day = Day(meter.name, _POINTS, number, start_s, start_s + 86400)
+            day.due = day.got = 96
+            if number % 4 == 0:
+                day.got, day.missed = 90, {"no reply": 6}
+            first = 123456700 + number * 200000 + i
+            day.found = [(start_s, first, start_s + 86400, first + 244600), (12345, 185000, start_s + every_s * 50, 101925 + i)]
+            archive.keep_day(archive.last_seq + 97, i, day, every_s)
+        number += 1
+    assert archive.ring.next_seq - archive.ring.first_seq >= 8 * 2 * 365
 
 
 def test_a_cut_at_any_byte_of_a_midnight_leaves_each_day_once_in_both():

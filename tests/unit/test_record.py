@@ -4,16 +4,12 @@ from memory import raised
 
 from firmware.errors import RecordError
 from firmware.protocols import record
-from firmware.protocols.dayrecord import Day, day_of, put_day
 from firmware.protocols.decoder import Decoder
 from firmware.protocols.parts import CAUSES, Parts, Writer
 from firmware.protocols.record import MeterNames
 
 _POINTS = (("energy_import", "kWh", 2, record.REGISTER), ("power", "kW", 3, record.GAUGE))
 _NAMES = MeterNames("main", 900, _POINTS, 1763799300, 20414)
-# 2025-11-22, and its beginning in CST-8.
-_DAY = 20414
-_MIDNIGHT_S = _DAY * 86400 - 28800
 
 
 def _decoder(n_meters=1):
@@ -46,7 +42,6 @@ def test_an_index_beyond_a_byte_and_numbers_that_cannot_be_are_refused():
     for index in (-1, 256):
         raised(ValueError, record.put_miss, index, 0, 0, 1, "")
         raised(ValueError, record.put_names, index, _NAMES)
-        raised(ValueError, put_day, index, _day(), 900)
     raised(ValueError, record.put_miss, 0, 10, 0, 1, "")
 
 
@@ -109,6 +104,10 @@ def test_about_time_and_retired_blocks_come_back():
     decoder = Decoder()
     about = decoder.decode(record.ABOUT, record.put_about("a1b2c3d4", "CST-8", "0.1.0", "5f0c11d2"))
     assert (about.config, about.zone, about.version, about.log) == ("a1b2c3d4", "CST-8", "0.1.0", "5f0c11d2")
+    assert decoder.about is about
+    # Another block says it anew.
+    decoder.begin()
+    assert decoder.about is None
     time = decoder.decode(record.TIME, record.put_time(1000, 1763799300, "ntp"))
     assert (time.kind, time.from_s, time.to_s, time.source) == (record.TIME, 1000, 1763799300, "ntp")
     assert decoder.decode(record.RETIRED, record.put_retired([300, 2])) == [2, 300]
@@ -129,92 +128,49 @@ def test_a_kind_of_the_future_is_none():
     raised(RecordError, Decoder().decode, record.READING, b"")
 
 
+def _is_record(kind, payload):
+    decoder = _decoder()
+    try:
+        # In this order, as a reader does.
+        decoder.tie(kind, payload)
+        decoder.decode(kind, payload)
+    except RecordError:
+        return False
+    return True
+
+
 def test_every_piece_of_a_record_is_that_or_none():
     payloads = (
         (record.MISS, record.put_miss(0, 1763799300, 1763802000, 4, "refused 02")),
         (record.NAMES, record.put_names(0, _NAMES)),
-        (record.DAY, put_day(0, _day(), 900)),
+        (record.NAMES, record.put_names(1, _NAMES, 0)),
         (record.CONSUMERS, record.put_consumers({"a": 1, "b": 2}, 9)),
+        (record.CURSORS, record.put_cursors({"a": 1, "b": 2}, 9)),
         (record.TIME, record.put_time(1, 2, "ntp")),
         (record.ABOUT, record.put_about("a", "b", "c", "d")),
+        (record.RETIRED, record.put_retired([300, 2])),
+        (record.EVENT, "\u9505\u7089".encode()),
     )
     for kind, payload in payloads:
+        assert _is_record(kind, payload)
+        changed = bytearray(payload)
         for n in range(len(payload)):
-            changed = bytearray(payload)
-            changed[n] ^= 0x85
-            for piece in (payload[:n], changed):
-                try:
-                    _decoder().decode(kind, piece)
-                except (RecordError, IndexError) as error:
-                    assert isinstance(error, RecordError) or n == 0
+            _is_record(kind, payload[:n])
+            for bits in range(1, 256):
+                changed[n] = payload[n] ^ bits
+                _is_record(kind, changed)
+            changed[n] = payload[n]
+            # A number that is as long as one may be, or longer.
+            for n_bytes in (4, 8, 9, 10):
+                _is_record(kind, payload[:n] + b"\xff" * n_bytes + b"\x7f" + payload[n + 1 :])
 
 
-# -- days -------------------------------------------------------------------------------------------------------
-
-
-def _day(start_s=_MIDNIGHT_S, end_s=_MIDNIGHT_S + 86400):
-    day = Day("m0", _POINTS, _DAY, start_s, end_s)
-    day.due = day.got = 96
-    day.found = [(start_s, 123456789, end_s, 123461356), (-1500, 285000, start_s + 900 * 41, 190275)]
-    return day
-
-
-def _same(one, two):
-    for name in (
-        "meter",
-        "points",
-        "day",
-        "start_s",
-        "end_s",
-        "due",
-        "got",
-        "late",
-        "quality",
-        "rev",
-        "final",
-        "missed",
-        "found",
+def test_a_miss_and_names_that_are_cut_are_none():
+    for kind, payload in (
+        (record.MISS, record.put_miss(0, 1763799300, 1763802000, 4, "refused 02")),
+        (record.NAMES, record.put_names(0, _NAMES)),
     ):
-        assert getattr(one, name) == getattr(two, name), name
-
-
-def test_a_day_comes_back_as_it_was_put_in_some_30_bytes():
-    names = MeterNames("m0", 900, _POINTS)
-    day = _day()
-    payload = put_day(5, day, 900)
-    assert payload[0] == 5 and len(payload) <= 30, len(payload)
-    _same(day_of(payload, names), day)
-    # Not every slot brought a reading.
-    day.got, day.late, day.quality, day.missed, day.rev, day.final = 90, 2, 96, {"no reply": 5, "refused 02": 1}, 3, False
-    _same(day_of(put_day(5, day, 900), names), day)
-    day.missed = {"no reply": 6}
-    assert len(put_day(5, day, 900)) <= 38
-
-
-def test_days_of_other_lengths_zones_and_values_come_back():
-    names = MeterNames("m0", 900, _POINTS)
-    for start_s, length_s in (
-        (_MIDNIGHT_S, 82800),
-        (_MIDNIGHT_S, 90000),
-        (_DAY * 86400 + 34200, 88200),
-        (_DAY * 86400 + 17, 86400),
-    ):
-        day = _day(start_s, start_s + length_s)
-        _same(day_of(put_day(0, day, 900), names), day)
-    for found in (
-        [None, None],
-        [(_MIDNIGHT_S + 900, -5, _MIDNIGHT_S + 1800, -7), None],
-        [None, (-3, -1, _MIDNIGHT_S + 7, -2)],
-        [(_MIDNIGHT_S, 1 << 62, _MIDNIGHT_S + 5, 0), (0, 0, _MIDNIGHT_S, 0)],
-    ):
-        day = _day()
-        day.found = found
-        _same(day_of(put_day(0, day, 900), names), day)
-
-
-def test_a_day_longer_than_its_points_is_none():
-    raised(RecordError, day_of, put_day(0, _day(), 900) + b"\0", MeterNames("m0", 900, _POINTS))
-    raised(RecordError, day_of, put_day(0, _day(), 900), MeterNames("m0", 900, _POINTS[:1]))
+        assert not any(_is_record(kind, payload[:n]) for n in range(len(payload)))
 
 
 def test_parts_that_end_too_early_are_said_to():
