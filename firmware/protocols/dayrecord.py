@@ -22,6 +22,7 @@ _HAS = const(1)
 _FROM_START = const(2)
 _TO_END = const(4)
 _IN_INTERVALS = const(2)
+_MOST_BITS = const(7)
 
 
 class Day:
@@ -107,6 +108,8 @@ def day_of(payload, names):
             day.missed[cause] = parts.number()
     for i, point in enumerate(names.points):
         bits = parts.number()
+        if bits and not bits & _HAS or bits > (_MOST_BITS if point[3] == REGISTER else _HAS | _IN_INTERVALS):
+            raise RecordError("point")
         if bits:
             day.found[i] = _register(parts, day, bits) if point[3] == REGISTER else _gauge(parts, day, bits, names.every_s)
     if not parts.is_done:

@@ -1,5 +1,7 @@
 """Bytes of a block -> records: what its notes say tells what the others mean. SPEC.md, "Records". Pure."""
 
+from micropython import const
+
 from firmware.errors import RecordError
 from firmware.protocols.dayrecord import day_of
 from firmware.protocols.parts import Parts, text_of
@@ -29,6 +31,8 @@ from firmware.protocols.record import (
 )
 from firmware.protocols.tracks import Tracks
 from firmware.protocols.varint import varint_of
+
+_MOST_DECIMALS = const(9)
 
 
 class Decoder:
@@ -126,7 +130,7 @@ class Decoder:
         return day
 
     def _meter(self, payload):
-        if payload[0] not in self.meters:
+        if not len(payload) or payload[0] not in self.meters:
             raise RecordError("a meter without names")
         return self.meters[payload[0]]
 
@@ -172,6 +176,8 @@ class Decoder:
         points = []
         for _ in range(n):
             form = parts.number()
+            if form & ~REGISTER_BIT > _MOST_DECIMALS:
+                raise RecordError("decimals")
             name, unit = parts.text(), parts.text()
             points.append((name, unit, form & ~REGISTER_BIT, REGISTER if form & REGISTER_BIT else GAUGE))
         return tuple(points)
