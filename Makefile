@@ -49,7 +49,7 @@ test: setup ## check, unit tests on CPython, MicroPython and the twin, system te
 	@$(MAKE) --no-print-directory check
 	@$(VENV)/python -m pytest --durations=15 --durations-min=1
 
-proof: setup ## the fuzz with COUNT=1000000 inputs for each decoder, SEED=1, on CPython and MicroPython: 6 minutes on two cores
+proof: setup ## every cut of a ring's lap; the fuzz with COUNT=1000000 inputs for each decoder, SEED=1: a quarter of an hour on two cores
 	@$(VENV)/python -m tests.proof $(COUNT) $(SEED)
 
 soak: setup ## months in minutes: DAYS=60 simulated days of the unchanged firmware, 8 meters, faults drawn from SEED=1

@@ -27,6 +27,8 @@ _WATCHDOG_MS = const(120000)
 # An erase of a flash with some years' use, and some more; for how long it is put off while slots come.
 _ERASE_MS = const(100)
 _ERASE_WAIT_MS = const(5000)
+# For how long each line is asked for a pause at most.
+_PAUSE_S = const(5)
 
 
 class Gateway:
@@ -186,7 +188,7 @@ class Gateway:
             if not self.quiet.is_quiet(_ERASE_MS):
                 return
         else:
-            lines = await self.quiet.pause(_ERASE_WAIT_MS)
+            lines = await self.quiet.pause(_PAUSE_S)
         try:
             ring.prepare()
         except OSError:

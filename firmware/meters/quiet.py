@@ -42,18 +42,18 @@ class Quiet:
                 return waited_ms
             await asyncio.sleep_ms(_NAP_MS)
 
-    async def pause(self, most_ms):
-        """Ask every line for a pause, and wait at most most_ms for the exchanges that go on. The lines that were got, for
-        resume().
+    async def pause(self, most_s):
+        """Ask every line for a pause, and wait at most most_s seconds for the exchanges that go on. The lines that were got,
+        for resume().
 
         A slot that comes meanwhile is late by no more than that and what the caller takes."""
         self.n_pauses += 1
         begun_ms = time.ticks_ms()
         held = []
         for line in self._lines:
-            rest_ms = most_ms - time.ticks_diff(time.ticks_ms(), begun_ms)
+            rest_s = most_s - time.ticks_diff(time.ticks_ms(), begun_ms) // 1000
             try:
-                await asyncio.wait_for_ms(line.lock.acquire(), max(1, rest_ms))
+                await asyncio.wait_for(line.lock.acquire(), max(1, rest_s))
             except asyncio.TimeoutError:
                 continue
             held.append(line)

@@ -9,6 +9,8 @@ BLOCK = 4096
 _POINTS = (("energy_import", "kWh", 2, record.REGISTER), ("power", "kW", 3, record.GAUGE))
 _PATTERN = "".join([chr(65 + i * 7 % 26) for i in range(97)]) * 12
 CONSUMERS = ("nation", "province")
+# Mark, header and heading of a block here.
+_HEADING_BYTES = 230
 # What is held no longer is forgotten then: a small heap has no place for a life's records.
 _MOST_EXPECTED = 500
 
@@ -246,13 +248,15 @@ def _cut(function, *args):
 class Proof:
     """Cuts each operation of a life, and each of the recovery that follows. n_checked: how many cuts were checked.
 
-    Proof(life, every, deep): every: one of so many bytes of a record is cut, all of what opens a block; deep: of so many cuts
-    one is followed by cuts of everything that the recovery writes."""
+    Proof(life, every, deep, opening): every: one of so many bytes of a record is cut, all of what opens a block; deep: of so
+    many cuts one is followed by cuts of everything that the recovery writes; opening: so is each cut in an erase, and in the
+    mark, header or heading of a block."""
 
-    def __init__(self, life, every, deep):
+    def __init__(self, life, every, deep, opening=False):
         self.life = life
         self.every = every
         self.deep = deep
+        self.opening = opening
         self.n_cuts = self.n_checked = self.n_erases = self.n_recoveries = 0
         self._part = 0, 1
 
@@ -266,21 +270,22 @@ class Proof:
         for n in range(len(data)):
             if n > 8 and n < len(data) - 3 and len(data) > 60 and (place + n) % self.every:
                 continue
-            self._visit(cut_write(flash, place, data, n), promise, (place, n))
+            is_opening = place % BLOCK < _HEADING_BYTES
+            self._visit(cut_write(flash, place, data, n), promise, (place, n), is_opening)
 
     def _erase(self, flash, block, promise):
         for state in (BEGUN, HALF, NEARLY):
             for seed in range(3):
                 self.n_erases += 1
-                self._visit(cut_erase(flash, block, state, seed), promise, (block, state, seed))
+                self._visit(cut_erase(flash, block, state, seed), promise, (block, state, seed), True)
 
-    def _visit(self, flash, promise, cause):
+    def _visit(self, flash, promise, cause, is_opening):
         self.n_cuts += 1
         if self.n_cuts % self._part[1] != self._part[0]:
             return
         self.n_checked += 1
         life = self._found(flash, promise, cause)
-        if self.n_cuts // self._part[1] % self.deep == 0:
+        if self.n_cuts // self._part[1] % self.deep == 0 or self.opening and is_opening:
             self._recover(life, cause)
 
     def _found(self, flash, promise, cause):

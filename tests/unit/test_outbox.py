@@ -319,3 +319,19 @@ def test_readings_of_an_older_configuration_keep_their_names():
         ("main", ["energy_import", "power"]),
         ("other", ["energy_import"]),
     ]
+
+
+def test_what_is_overwritten_while_nobody_reads_is_told_at_once_and_once():
+    gateway = _Gateway()
+    gateway.read(10)
+    gateway.outbox.tell_overwritten()
+    assert gateway.lost == []
+    gateway.lap()
+    first = gateway.ring.first_seq
+    for _ in range(3):
+        gateway.outbox.tell_overwritten()
+    assert gateway.lost == [(1, first - 1)] and gateway.outbox.n_lost == first - 1
+    # A session that begins later does not tell it again.
+    gateway.outbox.restart()
+    assert _seqs(_next(gateway.outbox))[0] == first
+    assert gateway.lost == [(1, first - 1)]

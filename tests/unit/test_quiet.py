@@ -1,6 +1,7 @@
 """Quiet: when the loop may stand still, and for how long it is waited for."""
 
 import asyncio
+import time
 
 from memory import raised
 
@@ -112,3 +113,39 @@ def test_a_request_that_is_being_sent_is_waited_for_beyond_the_time():
         raised(StopIteration, line.lock.acquire().send, None)
         world.at = {until_ms: lambda line=line: setattr(line, "is_sending", False)}
         assert waited_ms <= world.waited_ms(1000, 100) < waited_ms + 40
+
+
+def _paused(world, most_s):
+    """(how many lines were got, ms that took) of pause()."""
+
+    async def pause():
+        begun_ms = time.ticks_ms()
+        held = await world.quiet.pause(most_s)
+        took_ms = time.ticks_diff(time.ticks_ms(), begun_ms)
+        world.quiet.resume(held)
+        return len(held), took_ms
+
+    return asyncio.run(pause())
+
+
+def test_a_pause_is_asked_of_all_lines_and_counted():
+    world = _World(1000)
+    assert _paused(world, 5)[0] == 2 and world.quiet.n_pauses == 1
+    assert not any(line.lock.locked() for line in world.lines)
+
+
+def test_a_line_that_is_busy_for_long_does_not_hold_a_pause_up():
+    world = _World(1000)
+
+    async def run():
+        await world.lines[0].lock.acquire()
+        begun_ms = time.ticks_ms()
+        held = await world.quiet.pause(1)
+        took_ms = time.ticks_diff(time.ticks_ms(), begun_ms)
+        # Nobody else begins meanwhile on the one that was got.
+        assert held == [world.lines[1]] and world.lines[1].lock.locked()
+        world.quiet.resume(held)
+        assert world.lines[0].lock.locked() and not world.lines[1].lock.locked()
+        return took_ms
+
+    assert 900 <= asyncio.run(run()) < 4000
