@@ -99,14 +99,15 @@ class Reader:
     def _view(self, offset, n, end):
         """A view of the block's bytes from offset on: n of them, or as many as there are up to end."""
         n = min(n, end - offset)
+        if self._from <= offset and offset + n <= self._to:
+            return self._window[offset - self._from : self._to - self._from]
         if n > _WINDOW_BYTES:
             view = memoryview(bytearray(n))
             self.ring.blocks.read(self.block, view, offset)
             return view
-        if not self._from <= offset or offset + n > self._to:
-            self._from, self._to = offset, min(end, offset + _WINDOW_BYTES)
-            self.ring.blocks.read(self.block, self._window[: self._to - offset], offset)
-        return self._window[offset - self._from : self._to - self._from]
+        self._from, self._to = offset, min(end, offset + _WINDOW_BYTES)
+        self.ring.blocks.read(self.block, self._window[: self._to - offset], offset)
+        return self._window[: self._to - offset]
 
     def _look(self, offset, seq, end):
         """What stands at offset, if its check holds with this seq: (parsed, kind, payload, check, length), parsed of a reading.
@@ -177,6 +178,15 @@ class Reader:
 
     def _pass(self, end):
         """The first record behind the damage at offset that holds, taken; None if the block's records end here."""
+        # The rest of the block at once: it is looked at here and there, again and again.
+        small, self._window = self._window, memoryview(bytearray(end - self.offset))
+        self.ring.blocks.read(self.block, self._window, self.offset)
+        self._from, self._to = self.offset, end
+        found = self._find(end)
+        self._window, self._from, self._to = small, 0, 0
+        return found
+
+    def _find(self, end):
         first = self.offset, self.seq, self.decoder.tracks.last
         for find in (self._pass_shapes, self._find_near, self._find_far):
             found = find(end)

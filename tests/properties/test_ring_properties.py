@@ -70,7 +70,12 @@ class Ring(RuleBasedStateMachine):
         else:
             for number, row in self.life.expected.items():
                 is_of_meter = row[0] in (record.READING, record.MISS)
-                if number >= max(ring.first_seq, self.floor) and number not in self.spoilt and is_of_meter and row[3] >= at_s:
+                if (
+                    max(ring.first_seq, self.floor) <= number < ring.next_seq
+                    and number not in self.spoilt
+                    and is_of_meter
+                    and row[3] >= at_s
+                ):
                     assert number in found, number
 
     # -- what a gateway does --------------------------------------------------------------------------------
