@@ -5,7 +5,7 @@ import random
 from firmware.protocols import record
 from firmware.store.block import check_of, seed_of
 from firmware.store.reader import Reader
-from tests.sim.flash import NorFlash
+from tests.sim.flash import Cut, NorFlash
 from tests.sim.ringrig import Life
 
 _N = 300_000
@@ -49,8 +49,8 @@ def test_a_ring_on_such_a_chip_reads_what_was_stored_or_nothing():
         flash.cut_after = seed % 6
         try:
             other.read(seed % 2, 20 + seed % 40)
-        except BaseException as error:
-            assert type(error).__name__ == "Cut"
+        except Cut:
+            pass
         flash.power_on()
         found = Life(flash, life.now_s, life.expected, 2)
         whole = [item for kind, seq, item in Reader(found.ring, found.ring.block) if kind == record.READING]

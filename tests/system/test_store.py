@@ -20,7 +20,9 @@ pytestmark = pytest.mark.usefixtures("needs_twin")
 def test_a_store_that_is_written_and_acknowledged_for_years_takes_no_more_heap(tmp_path):
     root = board_root(tmp_path / "board")
     command = [twin(), "-X", "heapsize=100k", _SCRIPT, root, tmp_path, _COUNT]
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=_SECONDS, check=False)
+    done = subprocess.run(
+        [str(word) for word in command], capture_output=True, text=True, timeout=_SECONDS, check=False, cwd=ROOT
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     readings = found["readings"]

@@ -13,15 +13,15 @@ import json
 import sys
 
 ROOT, FOLDER, COUNT = sys.argv[1], sys.argv[2], int(sys.argv[3])
-sys.path[:] = [".frozen", ROOT, ROOT + "/lib"]
+sys.path[:] = [".frozen", ROOT, ROOT + "/lib", ""]
 
 from firmware.clock import Zone
 from firmware.protocols import record
 from firmware.store.archive import Archive
 from firmware.store.log import Log
 from firmware.store.ring import Ring
+from tests.sim.plainflash import PlainFlash
 
-_BLOCK = 4096
 _RING_BLOCKS = 32
 _DAYS_BLOCKS = 8
 _METERS = 8
@@ -29,33 +29,6 @@ _SLOT_S = 900
 _START_S = 1795276800  # 2026-11-21 16:00:00 UTC, a midnight in CST-8
 _CONSUMERS = ("province", "nation", "owner")
 _LOOKS = 200
-
-
-class Blocks:
-    """A block device in a file, which takes no heap for what it holds. Erases in small pieces."""
-
-    def __init__(self, path, n):
-        self._n = n
-        self._erased = b"\xff" * 256
-        with open(path, "wb") as file:
-            for _ in range(n * _BLOCK // 256):
-                file.write(self._erased)
-        self._file = open(path, "r+b", 0)
-
-    def readblocks(self, block, buf, offset=0):
-        self._file.seek(block * _BLOCK + offset)
-        self._file.readinto(buf)
-
-    def writeblocks(self, block, buf, offset):
-        self._file.seek(block * _BLOCK + offset)
-        self._file.write(buf)
-
-    def ioctl(self, operation, argument):
-        if operation == 6:
-            self._file.seek(argument * _BLOCK)
-            for _ in range(_BLOCK // 256):
-                self._file.write(self._erased)
-        return {4: self._n, 5: _BLOCK}.get(operation, 0)
 
 
 class Clock:
@@ -69,8 +42,8 @@ class Clock:
 
 def store():
     clock = Clock()
-    ring = Ring(Blocks(FOLDER + "/ring.bin", _RING_BLOCKS), clock.now_s)
-    archive = Archive(Blocks(FOLDER + "/days.bin", _DAYS_BLOCKS), clock.now_s)
+    ring = Ring(PlainFlash(FOLDER + "/ring.bin", _RING_BLOCKS), clock.now_s)
+    archive = Archive(PlainFlash(FOLDER + "/days.bin", _DAYS_BLOCKS), clock.now_s)
     points = (("energy_import", "kWh", 2, record.REGISTER), ("power", "kW", 3, record.GAUGE))
     names = [record.MeterNames("meter%d" % i, _SLOT_S, points) for i in range(_METERS)]
     log = Log(ring, Zone("CST-8"), "00000000", names, archive)
