@@ -66,7 +66,7 @@ class Gateway:
         )
         # The ring says where each data centre's cursor stands, so it is mounted before the outboxes are made.
         self.formatted = self.log.open()
-        unload("firmware.store.mount")
+        unload("firmware.store.mount", "firmware.store.takeup")
         self.ring.keep_consumers([section.name for section in config.uplinks])
         self.centres = [
             Centre(section, config.gateway.id, self.link, self.names, self.log, self.report, self.tell, self.quiet.wait)

@@ -22,8 +22,6 @@ _CATCH_UP_S = const(60)
 
 NOT_RUNNING = "not running"
 
-_OF_METERS = (record.READING, record.MISS, record.DAY)
-
 
 class Log:
     """Log(ring, zone, config_hash, meters, archive): meters is a list of record.MeterNames in the configuration's order;
@@ -43,10 +41,10 @@ class Log:
         self.latest = {}
         # What the ring was written under before this start, record.About; None: nothing was written.
         self.about_before = None
-        self._config_hash = config_hash
+        self.config_hash = config_hash
         self.appended = None
         self._spans = {}
-        self._days = Days(zone, self._put_day)
+        self.days = Days(zone, self.day)
         for each in self.rings():
             each.heading = self._heading
             each.decoder.shared = {meter.name: meter for meter in meters}
@@ -56,130 +54,25 @@ class Log:
         return (self.ring, self.archive.ring) if self.archive else (self.ring,)
 
     def _heading(self):
-        notes = [(record.ABOUT, self._about())]
+        notes = [(record.ABOUT, self.about())]
         for i, meter in enumerate(self.meters):
             # Meters of one model have the same points: said once, they take a tenth less of the flash.
             same = [j for j in range(i) if self.meters[j].points == meter.points]
             notes.append((record.NAMES, record.put_names(i, meter, same[0] if same else None)))
         return notes
 
-    def _about(self):
-        return record.put_about(self._config_hash, self.zone.text, VERSION, self.ring.log)
+    def about(self):
+        """The ABOUT note's payload for what is written from now on."""
+        return record.put_about(self.config_hash, self.zone.text, VERSION, self.ring.log)
 
     # -- start ----------------------------------------------------------------------------------------------
 
     def open(self):
         """Mount ring and archive and take up the open day of every meter. True if the ring was formatted."""
-        formatted = self.ring.mount()
-        self._open_archive()
-        if formatted:
-            return True
-        # From the block of the last record on: its heading is whole.
-        reader = self.ring.reader(self.ring.next_seq - 1)
-        known = self._known(reader)
-        for meter in self.meters:
-            old = known.get(meter.name)
-            if old:
-                meter.last_slot_s, meter.next_day = old.last_slot_s, old.next_day
-                if meter.serial is not None:
-                    meter.serial = old.serial
-        self.about_before = reader.decoder.about
-        self._say_anew(self.ring, reader.decoder)
-        self._refold()
-        return False
+        # Only the start needs it.
+        from firmware.store.takeup import take_up
 
-    def _open_archive(self):
-        if self.archive is None:
-            return
-        try:
-            self.archive.mount(self.ring.log)
-            self._say_anew(self.archive.ring, self.archive.ring.decoder)
-        except (OSError, MetergateError) as error:
-            # Measuring goes on without it, and whoever looks is told.
-            self.archive, self.archive_fault = None, error
-
-    def _say_anew(self, ring, decoder):
-        """Note what the records from now on mean, where that has changed: not at each start, for the flash's sake."""
-        about = decoder.about
-        if about is None:
-            # No block yet: it will have a heading.
-            return
-        if (about.config, about.zone, about.version, about.log) != (self._config_hash, self.zone.text, VERSION, self.ring.log):
-            ring.note(record.ABOUT, self._about())
-        if not self._same_names(decoder.meters):
-            # Before the summaries that follow: they name their meters by these.
-            # Each with its points: a block that is opened meanwhile has a heading of its own.
-            for i, meter in enumerate(self.meters):
-                ring.note(record.NAMES, record.put_names(i, meter))
-
-    def _same_names(self, in_force):
-        """True if the notes in force (index -> MeterNames) give each index the meter that it has now."""
-        for index, meter in enumerate(self.meters):
-            old = in_force.get(index)
-            if old is None or (old.name, old.every_s, old.points) != (meter.name, meter.every_s, meter.points):
-                return False
-            if (old.serial or "") != (meter.serial or ""):
-                return False
-        return True
-
-    def _known(self, reader):
-        """name -> MeterNames as the newest records left them; the reader's decoder then knows the notes in force."""
-        known = {}
-        for kind, _, found in reader:
-            if found is None:
-                continue
-            if kind == record.NAMES:
-                known[found.name] = found
-            elif kind in _OF_METERS:
-                self._follow(known, found)
-        return known
-
-    def _follow(self, known, found):
-        """Carry a meter's last slot and next day on by one record."""
-        meter = known.get(found.meter)
-        if meter is None:
-            return
-        if found.kind == record.DAY:
-            meter.next_day = found.day + 1
-        else:
-            meter.last_slot_s = found.slot_s if found.kind == record.READING else found.end_s
-            meter.next_day = meter.next_day or self.zone.day_of(found.slot_s)
-
-    def _refold(self):
-        """Fold the records since the oldest open day again, and write the summaries that a cut left unwritten."""
-        starts = [self.zone.midnight_s(meter.next_day) for meter in self.meters if meter.next_day]
-        if not starts:
-            return
-        by_name = {meter.name: meter for meter in self.meters}
-        unwritten = {}
-        emit = self._days.emit
-        self._days.emit = lambda meter, day: unwritten.update({(meter.name, day.day): day})
-        # A clock that was ahead may have put a slot of the day into a block before the one opened when the day began.
-        for kind, seq, found in self.ring.reader_at(min(starts) - AHEAD_S):
-            if found is None:
-                continue
-            if kind == record.NAMES:
-                if found.name in by_name and not found.last_slot_s:
-                    # Rewound here: the open day was of a clock that had been ahead.
-                    self._days.forget(by_name[found.name])
-            elif kind == record.DAY:
-                unwritten.pop((found.meter, found.day), None)
-                self._keep(seq, found)
-            elif kind == record.CHANGE:
-                self._keep(seq, found)
-            elif kind in _OF_METERS and found.meter in by_name:
-                self._refold_one(by_name[found.meter], found)
-        self._days.emit = emit
-        for name, number in sorted(unwritten):
-            self._put_day(by_name[name], unwritten[name, number])
-
-    def _refold_one(self, meter, found):
-        if found.kind == record.READING:
-            # A reading made under another configuration may have other points: only those that are the same count.
-            values = dict(zip(found.points, found.values))
-            found.points, found.values = meter.points, [values.get(point) for point in meter.points]
-            self.latest[meter.name] = found
-        self._days.add(meter, found)
+        return take_up(self)
 
     def resume(self, now_s):
         """The slot each meter is due for next; slots that passed while the gateway was not running become misses.
@@ -208,7 +101,7 @@ class Log:
         self._end_span(index)
         meter = self.meters[index]
         meter.last_slot_s = meter.next_day = 0
-        self._days.forget(meter)
+        self.days.forget(meter)
         self._name(index, meter)
 
     # -- records --------------------------------------------------------------------------------------------
@@ -222,7 +115,7 @@ class Log:
         meter.last_slot_s = slot_s
         found = record.Reading(meter.name, meter.points, slot_s, at_s, quality, values)
         self.latest[meter.name] = found
-        self._days.add(meter, found)
+        self.days.add(meter, found)
         return seq
 
     def miss(self, index, slot_s, cause):
@@ -271,7 +164,7 @@ class Log:
         seq = self.ring.append(kind, members.encode())
         self._count(kind)
         if kind == record.CHANGE:
-            self._keep(seq, record.Event(kind, members))
+            self.keep(seq, record.Event(kind, members))
         return seq
 
     def clock_set(self, from_s, to_s, source):
@@ -283,7 +176,7 @@ class Log:
         before = self.about_before
         if before is None:
             return []
-        pairs = ("config", before.config, self._config_hash), ("zone", before.zone, self.zone.text)
+        pairs = ("config", before.config, self.config_hash), ("zone", before.zone, self.zone.text)
         return [pair for pair in pairs + (("version", before.version, VERSION),) if pair[1] != pair[2]]
 
     def identify(self, index, serial, tell):
@@ -309,15 +202,16 @@ class Log:
         self.ring.append(record.MISS, record.put_miss(index, first_s, last_s, n, cause), first_s, last_s)
         self._count(record.MISS)
         meter.last_slot_s = last_s
-        self._days.add(meter, record.Miss(meter.name, first_s, last_s, n, cause))
+        self.days.add(meter, record.Miss(meter.name, first_s, last_s, n, cause))
 
-    def _put_day(self, meter, day):
+    def day(self, meter, day):
+        """Store a Day of a record.MeterNames, here and in the archive."""
         seq = self.ring.append(record.DAY, put_day(self.meters.index(meter), day, meter.every_s))
         self._count(record.DAY)
         meter.next_day = day.day + 1
-        self._keep(seq, day)
+        self.keep(seq, day)
 
-    def _keep(self, seq, found):
+    def keep(self, seq, found):
         """Put a Day or a change into the archive, unless it has it."""
         if self.archive is None or seq <= self.archive.last_seq:
             return

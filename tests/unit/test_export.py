@@ -7,8 +7,8 @@ import json
 from memory import raised
 
 from firmware.clock import Zone, day_of_civil
-from firmware.console import export as export_module
-from firmware.console.export import HEADER, export, range_of
+from firmware.console.export import export, range_of
+from firmware.console.exportrecords import HEADER, Export
 from firmware.errors import CommandError
 from firmware.protocols import record
 from firmware.protocols.dayrecord import Day, put_day
@@ -267,7 +267,7 @@ def test_an_archive_has_the_seqs_of_the_log():
     archive.mount("00000000")
     archive.keep_change(17, '"t":%d,"event":"change"' % _T0)
     archive.keep_change(40, '"t":%d,"event":"change"' % (_T0 + 5))
-    made = export_module.Export(archive.ring, "json")
+    made = Export(archive.ring, "json")
     lines = list(made.lines())
     assert lines[0].startswith("# log 00000000")
     assert [json.loads(line)["seq"] for line in lines[1:-1]] == [17, 40] and made.n_places == 0

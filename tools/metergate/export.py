@@ -9,7 +9,8 @@ from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeR
 from rich.text import Text
 
 from firmware.clock import Zone
-from firmware.console.export import Export, range_of
+from firmware.console.export import range_of
+from firmware.console.exportrecords import Export
 from firmware.errors import CommandError, ConfigError, StoreError
 from metergate import fetch
 from metergate.image import BLOCK, image_of, open_ring
