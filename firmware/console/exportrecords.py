@@ -7,7 +7,6 @@ from firmware.protocols import payload, record
 from firmware.protocols.daytext import day_members
 from firmware.protocols.payload import decimal_text
 from firmware.store import search
-from firmware.texts import is_digits
 
 HEADER = "seq,slot,at,meter,point,value,unit,quality,other"
 LATEST_S = const(0xFFFFFFFF)
@@ -114,8 +113,8 @@ class Export:
     def _is_wanted(self, kind, found):
         if self._first_s == 0 and self._last_s == LATEST_S:
             return True
-        first_s, last_s = _times(kind, found)
-        return first_s <= self._last_s and last_s >= self._first_s
+        times = _times(found)
+        return times is None or times[0] <= self._last_s and times[1] >= self._first_s
 
 
 def _seqs(first, end):
@@ -128,24 +127,13 @@ def _log_of(ring):
     return about.log if ring.is_archive and about else ring.log
 
 
-def _times(kind, found):
-    """(first, last) Unix seconds that a record is about; the whole of time if it does not say."""
-    if kind == record.READING:
+def _times(found):
+    """(first, last) Unix seconds that a record is about; None if it does not say."""
+    if found.kind == record.READING:
         return found.slot_s, found.slot_s
-    if kind == record.MISS:
-        return found.slot_s, found.end_s
-    if kind == record.DAY:
+    if found.kind == record.DAY:
         return found.start_s, found.end_s - 1
-    at_s = _event_s(found.members)
-    return (0, LATEST_S) if at_s is None else (at_s, at_s)
-
-
-def _event_s(members):
-    """The time of an event, which stands first in it; None if it has none."""
-    if not members.startswith('"t":'):
-        return None
-    digits = members[4:].split(",", 1)[0]
-    return int(digits) if is_digits(digits) else None
+    return record.bounds_of(found)
 
 
 def _json(kind, seq, found):
@@ -166,10 +154,9 @@ def _csv(kind, seq, found):
             yield "%s,%s,%s,%s,%d," % (head, name, shown, unit, found.quality)
         return
     slot = at = meter = ""
+    times = _times(found)
     if kind in (record.MISS, record.DAY):
-        first_s, last_s = _times(kind, found)
-        slot, at, meter = utc_text(first_s), utc_text(last_s), found.meter
-    else:
-        at_s = _event_s(found.members)
-        at = "" if at_s is None else utc_text(at_s)
+        slot, at, meter = utc_text(times[0]), utc_text(times[1]), found.meter
+    elif times:
+        at = utc_text(times[0])
     yield '%d,%s,%s,%s,,,,,"%s"' % (seq, slot, at, meter, _json(kind, seq, found).replace('"', '""'))

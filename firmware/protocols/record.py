@@ -8,6 +8,7 @@ from micropython import const
 
 from firmware.protocols.parts import Writer
 from firmware.protocols.varint import folded
+from firmware.texts import is_digits
 
 # Kinds below NOTES have a seq and are sent; the others only serve the log itself.
 READING = const(1)
@@ -28,6 +29,9 @@ KINDS = (MISS, DAY, EVENT, CHANGE, NAMES, CURSORS, CONSUMERS, ABOUT, TIME, RETIR
 # 2025-01-01, from which seconds and days are counted in records: they are small integers on a board until 2059.
 EPOCH_S = const(1735689600)
 EPOCH_DAY = const(20089)
+
+# Of an event's time: until 2286.
+_MOST_DIGITS = const(10)
 
 # Quality bits of a reading.
 Q_UNSYNCHRONISED = const(1)
@@ -173,11 +177,22 @@ class Time:
         self.source = source
 
 
-def times_of(found):
-    """(first, last) time that a record is about, seconds since EPOCH_S; None if it has none."""
+def event_s(members):
+    """The time of an event or a change, which stands first in its members, Unix seconds; None if it has none."""
+    if not members.startswith('"t":'):
+        return None
+    digits = members[4:].split(",", 1)[0]
+    return int(digits) if is_digits(digits) and len(digits) <= _MOST_DIGITS else None
+
+
+def bounds_of(found):
+    """(first, last) Unix seconds by which a record is searched for, a day by its last second; None if it has no time."""
     kind = found.kind if hasattr(found, "kind") else 0
     if kind == READING:
-        return found.slot_s - EPOCH_S, found.at_s - EPOCH_S
+        return found.slot_s, found.at_s
     if kind == MISS:
-        return found.slot_s - EPOCH_S, found.end_s - EPOCH_S
-    return None
+        return found.slot_s, found.end_s
+    if kind == DAY:
+        return found.end_s - 1, found.end_s - 1
+    at_s = event_s(found.members) if kind in (EVENT, CHANGE) else None
+    return None if at_s is None else (at_s, at_s)

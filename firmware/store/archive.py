@@ -30,14 +30,14 @@ class Archive:
 
     def keep_day(self, seq, index, day, every_s):
         """Keep a Day that the log has under this seq."""
-        self._keep(record.DAY, seq, put_day(index, day, every_s), day.start_s, day.end_s - 1)
+        self._keep(seq, day, put_day(index, day, every_s))
 
-    def keep_change(self, seq, members):
-        """Keep a change that the log has under this seq."""
-        self._keep(record.CHANGE, seq, members.encode(), 0, -1)
+    def keep_change(self, seq, change):
+        """Keep a change, a record.Event, that the log has under this seq."""
+        self._keep(seq, change, change.members.encode())
 
-    def _keep(self, kind, seq, payload, first_s, last_s):
+    def _keep(self, seq, found, payload):
         out = Writer().number(seq).bytes
         out.extend(payload)
-        self.ring.append(kind, out, first_s, last_s)
+        self.ring.append(found.kind, out, record.bounds_of(found))
         self.last_seq = seq

@@ -161,10 +161,10 @@ class Log:
 
     def event(self, members, kind=record.EVENT):
         """Store an event; members: its JSON members without braces. Returns its seq."""
-        seq = self.ring.append(kind, members.encode())
-        self._count(kind)
+        found = record.Event(kind, members)
+        seq = self._append(found, members.encode())
         if kind == record.CHANGE:
-            self.keep(seq, record.Event(kind, members))
+            self.keep(seq, found)
         return seq
 
     def clock_set(self, from_s, to_s, source):
@@ -199,15 +199,14 @@ class Log:
 
     def _put_miss(self, index, first_s, last_s, n, cause):
         meter = self.meters[index]
-        self.ring.append(record.MISS, record.put_miss(index, first_s, last_s, n, cause), first_s, last_s)
-        self._count(record.MISS)
+        found = record.Miss(meter.name, first_s, last_s, n, cause)
+        self._append(found, record.put_miss(index, first_s, last_s, n, cause))
         meter.last_slot_s = last_s
-        self.days.add(meter, record.Miss(meter.name, first_s, last_s, n, cause))
+        self.days.add(meter, found)
 
     def day(self, meter, day):
         """Store a Day of a record.MeterNames, here and in the archive."""
-        seq = self.ring.append(record.DAY, put_day(self.meters.index(meter), day, meter.every_s))
-        self._count(record.DAY)
+        seq = self._append(day, put_day(self.meters.index(meter), day, meter.every_s))
         meter.next_day = day.day + 1
         self.keep(seq, day)
 
@@ -217,7 +216,7 @@ class Log:
             return
         try:
             if found.kind == record.CHANGE:
-                self.archive.keep_change(seq, found.members)
+                self.archive.keep_change(seq, found)
                 return
             for index, meter in enumerate(self.meters):
                 # Of a meter that is no longer there the archive has no names any more.
@@ -225,6 +224,11 @@ class Log:
                     self.archive.keep_day(seq, index, found, meter.every_s)
         except (OSError, MetergateError):
             self.n_unkept += 1
+
+    def _append(self, found, payload):
+        seq = self.ring.append(found.kind, payload, record.bounds_of(found))
+        self._count(found.kind)
+        return seq
 
     def _count(self, kind):
         self.counts[kind] = self.counts.get(kind, 0) + 1

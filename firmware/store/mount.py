@@ -119,9 +119,9 @@ def _replay(ring):
     for _, _, found in reader:
         if reader.block != block:
             block, first, last = reader.block, 0, -1
-        times = record.times_of(found)
-        if times:
-            first, last = (min(first, times[0]), max(last, times[1])) if first <= last else times
+        bounds = record.bounds_of(found)
+        if bounds:
+            first, last = (min(first, bounds[0]), max(last, bounds[1])) if first <= last else bounds
     decoder = reader.decoder
     offset = reader.offset
     if not decoder.is_headed or not ring.blocks.is_erased(ring.block, offset):
@@ -132,7 +132,8 @@ def _replay(ring):
     ring.cursors.positions = dict(decoder.cursors)
     ring.cursors.saved()
     ring.enter(ring.block, ring.generation, offset, decoder)
-    ring.first_time, ring.last_time = first, last
+    if first <= last:
+        ring.first_time, ring.last_time = first - record.EPOCH_S, last - record.EPOCH_S
 
 
 def _headed(ring):

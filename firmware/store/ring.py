@@ -128,16 +128,16 @@ class Ring:
         self._take_time(slot, slot + after_s)
         return seq
 
-    def append(self, kind, payload, first_s=0, last_s=-1):
+    def append(self, kind, payload, bounds=None):
         """Store one record and return its seq. When it returns, the record survives a cut.
 
-        first_s, last_s: Unix seconds that it is about, for the search by time; none if first_s is above last_s.
+        bounds: as record.bounds_of has them, for the search by time.
         StoreError if it does not fit into a block with the heading; OSError from the device."""
         self._append(kind, payload)
         seq = self.next_seq
         self.next_seq = seq + 1
-        if first_s <= last_s:
-            self._take_time(first_s - record.EPOCH_S, last_s - record.EPOCH_S)
+        if bounds:
+            self._take_time(bounds[0] - record.EPOCH_S, bounds[1] - record.EPOCH_S)
         return seq
 
     def note(self, kind, payload):

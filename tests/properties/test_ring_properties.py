@@ -69,13 +69,9 @@ class Ring(RuleBasedStateMachine):
             assert not missing or reader.n_damaged
         else:
             for number, row in self.life.expected.items():
-                is_of_meter = row[0] in (record.READING, record.MISS)
-                if (
-                    max(ring.first_seq, self.floor) <= number < ring.next_seq
-                    and number not in self.spoilt
-                    and is_of_meter
-                    and row[3] >= at_s
-                ):
+                is_held = max(ring.first_seq, self.floor) <= number < ring.next_seq and number not in self.spoilt
+                last_s = record.event_s(row[1]) if row[0] == record.EVENT else row[3]
+                if is_held and last_s is not None and last_s >= at_s:
                     assert number in found, number
 
     # -- what a gateway does --------------------------------------------------------------------------------

@@ -112,13 +112,15 @@ class Life:
         last_s = first_s + 900 * (n - 1)
         seq = self.ring.next_seq
         self.expected[seq] = record.MISS, self.meters[index].name, first_s, last_s, n, "no reply"
-        assert self.ring.append(record.MISS, record.put_miss(index, first_s, last_s, n, "no reply"), first_s, last_s) == seq
+        assert self.ring.append(record.MISS, record.put_miss(index, first_s, last_s, n, "no reply"), (first_s, last_s)) == seq
 
     def event(self, n):
         seq = self.ring.next_seq
         text = "%d %s" % (seq, _PATTERN[seq % 90 : seq % 90 + n])
+        if seq % 2:
+            text = '"t":%d,%s' % (self.now_s, text)
         self.expected[seq] = record.EVENT, text
-        assert self.ring.append(record.EVENT, text.encode()) == seq
+        assert self.ring.append(record.EVENT, text.encode(), record.bounds_of(record.Event(record.EVENT, text))) == seq
 
     def prepare(self):
         try:

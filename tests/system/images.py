@@ -37,13 +37,13 @@ class Image:
             seq = self.ring.next_seq
             slot_s = T0 + 900 * seq
             if seq % 50 == 7:
-                self.ring.append(record.MISS, record.put_miss(0, slot_s, slot_s, 1, "no reply"), slot_s, slot_s)
+                self.ring.append(record.MISS, record.put_miss(0, slot_s, slot_s, 1, "no reply"), (slot_s, slot_s))
             elif seq % 50 == 8:
                 day = Day("main", POINTS, day_of_civil(2026, 11, 22), T0, T0 + 86400)
                 day.due = day.got = 96
-                self.ring.append(record.DAY, put_day(0, day, 900))
+                self.ring.append(record.DAY, put_day(0, day, 900), record.bounds_of(day))
             elif seq % 2:
-                self.ring.append(record.EVENT, b'"t":%d,"event":"x","why":"%s"' % (slot_s, b"x" * 300))
+                self.ring.append(record.EVENT, b'"t":%d,"event":"x","why":"%s"' % (slot_s, b"x" * 300), (slot_s, slot_s))
             else:
                 self.ring.reading(0, slot_s - record.EPOCH_S, 2, 0, (123450 + seq, 12340 - seq))
             self.ring.prepare()

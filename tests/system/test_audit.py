@@ -5,6 +5,7 @@ import random
 import pytest
 from images import BLOCK, T0, Image, block_of, forged, heading, put_block, sha
 
+from firmware.protocols import record
 from firmware.store.archive import Archive
 from firmware.store.block import header_of, mark_of
 from firmware.store.ring import Ring
@@ -344,7 +345,7 @@ def test_the_days_have_a_chain_too(audit):
     archive.ring.heading = heading
     archive.mount("00000000")
     for i in range(100):
-        archive.keep_change(7 * i + 1, '"t":%d,"event":"change","key":"%s"' % (T0 + i, "x" * 150))
+        archive.keep_change(7 * i + 1, record.Event(record.CHANGE, '"t":%d,"event":"change","key":"%s"' % (T0 + i, "x" * 150)))
         archive.ring.prepare()
     status, lines = audit(flash.bytes, "--days")
     assert status == 0 and _value(lines, "records") == "100, changes 100", lines

@@ -18,6 +18,7 @@ import pytest
 from conftest import THREE, config
 from images import BLOCK, T0, Image, block_of, heading
 
+from firmware.protocols import record
 from firmware.store.archive import Archive
 from metergate import cli, unit
 from metergate.image import read_image
@@ -223,7 +224,7 @@ def cable(tmp_path, own, line):
             archive.ring.heading = heading
             archive.mount(image.ring.log)
             for seq in days:
-                archive.keep_change(seq, '"t":%d,"event":"change","key":"x"' % T0)
+                archive.keep_change(seq, record.Event(record.CHANGE, '"t":%d,"event":"change","key":"x"' % T0))
             (gateway.folder / "days.bin").write_bytes(archive.ring.blocks.device.bytes)
         settings = json.loads((gateway.folder / "sim.json").read_text())
         (gateway.folder / "sim.json").write_text(json.dumps({**settings, "as_board": as_board, **more}))

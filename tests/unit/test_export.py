@@ -14,6 +14,7 @@ from firmware.protocols import record
 from firmware.protocols.dayrecord import Day, put_day
 from firmware.store.archive import Archive
 from firmware.store.block import HEADER_BYTES
+from firmware.store.log import Log
 from firmware.store.ring import Ring
 from tests.sim.flash import NorFlash
 
@@ -93,7 +94,7 @@ def _all_kinds():
     """Seqs 1 to 6: a reading, a miss, a day, an event, a change, a reading."""
     app = _App()
     app.ring.append(record.EVENT, b'"t":%d,"event":"start","cause":"power"' % _T0)
-    app.ring.append(record.MISS, record.put_miss(0, _T0 + 900, _T0 + 2700, 3, "no reply"), _T0 + 900, _T0 + 2700)
+    app.ring.append(record.MISS, record.put_miss(0, _T0 + 900, _T0 + 2700, 3, "no reply"), (_T0 + 900, _T0 + 2700))
     day = Day("main", _POINTS, day_of_civil(2026, 11, 22), _T0, _T0 + 86400)
     day.due, day.got, day.missed = 96, 93, {"no reply": 3}
     day.found = [(_T0, 100, _T0 + 86400, 4667), (1, 3, _T0 + 900, 2)]
@@ -265,13 +266,29 @@ def test_an_archive_has_the_seqs_of_the_log():
     archive = Archive(flash, lambda: _T0)
     archive.ring.heading = _App._heading
     archive.mount("00000000")
-    archive.keep_change(17, '"t":%d,"event":"change"' % _T0)
-    archive.keep_change(40, '"t":%d,"event":"change"' % (_T0 + 5))
+    archive.keep_change(17, record.Event(record.CHANGE, '"t":%d,"event":"change"' % _T0))
+    archive.keep_change(40, record.Event(record.CHANGE, '"t":%d,"event":"change"' % (_T0 + 5)))
     made = Export(archive.ring, "json")
     lines = list(made.lines())
     assert lines[0].startswith("# log 00000000")
     assert [json.loads(line)["seq"] for line in lines[1:-1]] == [17, 40] and made.n_places == 0
     assert lines[-1].startswith("# end: 2 records, seq 17..40, ")
+
+
+def test_events_alone_are_found_by_their_time_in_the_log_and_in_the_archive():
+    log = Log(Ring(NorFlash(4), lambda: _T0), _ZONE, "00000000", [_MAIN], Archive(NorFlash(4), lambda: _T0))
+    log.open()
+    for i in range(200):
+        log.event('"t":%d,"event":"change","key":"%s"' % (_T0 + 60 * i, "x" * 40), record.CHANGE)
+    for ring in log.rings():
+        assert ring.generation > 2
+        lines = list(Export(ring, "json", _T0 + 3000, _T0 + 6000).lines())
+        assert [json.loads(line)["seq"] for line in lines[1:-1] if line] == list(range(51, 102))
+    # A start finds the times of what the newest block holds.
+    for ring in log.rings():
+        again = Ring(ring.blocks.device, lambda: _T0, ring.is_archive)
+        again.mount()
+        assert (again.first_time, again.last_time) == (ring.first_time, ring.last_time) and again.last_time > again.first_time
 
 
 # -- blocks --------------------------------------------------------------------------------------------------------------

@@ -307,9 +307,10 @@ def test_a_reader_by_time_misses_nothing_whatever_clocks_said():
         life.now_s = now_s
         life.steps(45)
     times = {}
-    for kind, seq, found in life.ring.reader(0):
-        if kind in (record.READING, record.MISS):
-            times[seq] = record.times_of(found)[1] + record.EPOCH_S
+    for _, seq, found in life.ring.reader(0):
+        bounds = record.bounds_of(found) if seq else None
+        if bounds:
+            times[seq] = bounds[1]
     for at_s in range(T0 - 100000, T0 + 60000, 7000):
         seen = [seq for _, seq, _ in life.ring.reader_at(at_s) if seq]
         assert all(seq in seen for seq in times if times[seq] >= at_s), at_s

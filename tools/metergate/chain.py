@@ -243,9 +243,9 @@ class Chain:
 
     @staticmethod
     def _take_times(block, found):
-        times = record.times_of(found)
-        if times:
-            first_s, last_s = times[0] + record.EPOCH_S, times[1] + record.EPOCH_S
+        bounds = record.bounds_of(found)
+        if bounds:
+            first_s, last_s = bounds
             block.min_s = first_s if block.min_s is None else min(block.min_s, first_s)
             block.max_s = last_s if block.max_s is None else max(block.max_s, last_s)
 
