@@ -68,7 +68,7 @@ class ConfigError(MetergateError):
 
 
 class StoreError(MetergateError):
-    """The flash cannot be used as it is. args: (why,)"""
+    """The flash cannot be used as it is. args: (why,), or (why, what to do on the unit)"""
 
 
 class RecordError(MetergateError):

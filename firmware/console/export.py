@@ -3,7 +3,7 @@
 A PC makes the same lines from an image. Formats: SPEC.md, "Export".
 """
 
-from firmware.console.exportrecords import LATEST_S, Export
+from firmware.console.exportrecords import LATEST_S, RECORD, TURN, Export
 from firmware.console.words import day_of, instant_of
 from firmware.errors import CommandError
 from firmware.texts import is_digits
@@ -23,11 +23,11 @@ async def export(app, words, say):
     form = words.pop() if words and words[-1] in ("csv", "json") else "csv"
     behind = _behind(words)
     first_s, last_s = range_of(app.config.gateway.zone, words)
-    for line in Export(app.ring, form, first_s, last_s, behind).lines():
-        if line is not None:
-            await say(line)
-        else:
+    for kind, line in Export(app.ring, form, first_s, last_s, behind).lines():
+        if kind == TURN:
             await say("", "")
+        else:
+            await say(line if kind == RECORD else "# " + line)
 
 
 def _behind(words):
@@ -44,21 +44,22 @@ def _behind(words):
 
 def range_of(zone, words):
     """(first, last) Unix seconds of FROM and TO, local dates or dates and times, a list of words; any may be missing."""
-    ends = [(0, LATEST_S)]
-    i = 0
-    while i < len(words):
-        if i + 1 < len(words) and ":" in words[i + 1]:
-            at_s = instant_of(zone, words[i], words[i + 1])
-            ends.append((at_s, at_s))
-            i += 1
-        else:
-            day = day_of(words[i])
-            ends.append((zone.midnight_s(day), zone.midnight_s(day + 1) - 1))
-        i += 1
-    if len(ends) > 3:
+    first_s, last_s, rest = 0, LATEST_S, words
+    if rest:
+        first_s, _, rest = span_of(zone, rest)
+    if rest:
+        _, last_s, rest = span_of(zone, rest)
+    if rest:
         raise CommandError(_USAGE)
-    first_s = ends[min(1, len(ends) - 1)][0]
-    last_s = ends[2][1] if len(ends) == 3 else LATEST_S
     if first_s > last_s:
         raise CommandError("TO is before FROM")
     return first_s, last_s
+
+
+def span_of(zone, words):
+    """(first, last) Unix seconds of the local day or second that words begin with, and the words behind it."""
+    if len(words) > 1 and ":" in words[1]:
+        at_s = instant_of(zone, words[0], words[1])
+        return at_s, at_s, words[2:]
+    day = day_of(words[0])
+    return zone.midnight_s(day), zone.midnight_s(day + 1) - 1, words[1:]

@@ -12,8 +12,9 @@ HEADER = "seq,slot,at,meter,point,value,unit,quality,other"
 LATEST_S = const(0xFFFFFFFF)
 # A line of progress behind so many records: some 6 s at 115200 baud.
 _EVERY = const(500)
-# What is no record but a comment between them.
-_COMMENT = const(0)
+# What a line is; of TURN there is none, but others may have a turn. Below the kinds of records.
+COMMENT, PROGRESS, TURN = const(-1), const(-2), const(-3)
+RECORD = const(0)
 
 
 class Export:
@@ -33,22 +34,26 @@ class Export:
         self._reader = ring.reader(behind + 1) if behind else ring.reader_at(first_s)
 
     def lines(self):
-        """Its text lines, comments that begin with # among them; None: nothing to show, but others may have a turn."""
+        """(RECORD, COMMENT, PROGRESS or TURN, its text) of each line."""
         ring = self._ring
         first_seq = ring.first_seq
         if self._form == "csv":
-            yield HEADER
-        yield "# log %s, seq %d..%d" % (_log_of(ring), first_seq, self._next_seq - 1)
+            yield RECORD, HEADER
+        if ring.is_archive:
+            yield COMMENT, "log %s, daily summaries and changes" % _log_of(ring)
+        else:
+            yield COMMENT, "log %s, seq %d..%d" % (ring.log, first_seq, self._next_seq - 1)
         n = 0
         for kind, seq, found in self._records():
-            if kind == _COMMENT:
-                yield found
+            if kind == COMMENT:
+                yield COMMENT, found
                 continue
             n += 1
             if n % _EVERY == 0:
-                yield "# %d %%, seq %d" % ((seq - first_seq) * 100 // (self._next_seq - first_seq), seq)
-            if not self._is_wanted(kind, found):
-                yield None
+                done = (seq - first_seq) * 100 // (self._next_seq - first_seq)
+                yield PROGRESS, "%d %%, %s" % (done, self._seqs(seq, seq + 1))
+            if not self._is_wanted(found):
+                yield TURN, ""
                 continue
             # An archive's records have the seqs of the log.
             seq = found.log_seq if ring.is_archive else seq
@@ -56,12 +61,12 @@ class Export:
             self.first = self.first or seq
             self.last = seq
             for line in _csv(kind, seq, found) if self._form == "csv" else (_json(kind, seq, found),):
-                yield line
+                yield RECORD, line
         seqs = "seq %d..%d, " % (self.first, self.last) if self.n_records else ""
-        yield "# end: %d records, %s%d places could not be read" % (self.n_records, seqs, self.n_places)
+        yield COMMENT, "end: %d records, %s%d places could not be read" % (self.n_records, seqs, self.n_places)
 
     def _records(self):
-        """(kind, seq, found) of each record, and (_COMMENT, 0, text) for what cannot be read where it would stand."""
+        """(kind, seq, found) of each record, and (COMMENT, 0, text) for what cannot be read where it would stand."""
         reader = self._reader
         # The seq that comes next, 0: not known; and where something was damaged since the record before.
         expected = self._behind + 1 if self._behind else reader.seq
@@ -79,13 +84,13 @@ class Export:
                 continue
             if 0 < expected < seq:
                 for comment in self._gap(expected, seq, damaged_at or at):
-                    yield _COMMENT, 0, comment
+                    yield COMMENT, 0, comment
             elif damaged_at:
-                yield _COMMENT, 0, self._problem("a place", damaged_at)
+                yield COMMENT, 0, self._problem("a place", damaged_at)
             if seq == self._next_seq:
                 return
             if found is None:
-                yield _COMMENT, 0, self._problem("seq %d" % seq, (reader.block, reader.generation))
+                yield COMMENT, 0, self._problem(self._seqs(seq, seq + 1), (reader.block, reader.generation))
             else:
                 yield kind, seq, found
             expected, damaged_at = seq + 1, None
@@ -94,37 +99,38 @@ class Export:
         """Comments for the seqs from first to end - 1, which are not there; at: where the record before stood."""
         reader, ring = self._reader, self._ring
         if first < ring.first_seq:
-            yield "# %s overwritten" % _seqs(first, min(end, ring.first_seq))
+            yield "%s overwritten" % self._seqs(first, min(end, ring.first_seq))
             first = ring.first_seq
         if first >= end:
             return
         if reader.block != at[0]:
             head = search.header(ring, reader.block)
             if head is None or head.first_seq > first:
-                yield self._problem(_seqs(first, end), at) + ", or behind it"
+                yield self._problem(self._seqs(first, end), at) + ", or behind it"
                 return
             at = reader.block, reader.generation
-        yield self._problem(_seqs(first, end), at)
+        yield self._problem(self._seqs(first, end), at)
 
     def _problem(self, what, at):
         self.n_places += 1
-        return "# %s cannot be read: block %d, generation %d" % (what, at[0], at[1])
+        return "%s cannot be read: block %d, generation %d" % (what, at[0], at[1])
 
-    def _is_wanted(self, kind, found):
+    def _seqs(self, first, end):
+        # An archive's own are not those of the log, which its records have.
+        what = "record" if self._ring.is_archive else "seq"
+        return "%s %d" % (what, first) if end == first + 1 else "%s %d..%d" % (what, first, end - 1)
+
+    def _is_wanted(self, found):
         if self._first_s == 0 and self._last_s == LATEST_S:
             return True
         times = _times(found)
         return times is None or times[0] <= self._last_s and times[1] >= self._first_s
 
 
-def _seqs(first, end):
-    return "seq %d" % first if end == first + 1 else "seq %d..%d" % (first, end - 1)
-
-
 def _log_of(ring):
-    """The log whose records these are: an archive keeps another one's."""
+    """The log whose records an archive keeps."""
     about = ring.decoder.about
-    return about.log if ring.is_archive and about else ring.log
+    return about.log if about else "unknown"
 
 
 def _times(found):

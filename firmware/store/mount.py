@@ -13,7 +13,7 @@ from firmware.store.block import HEADER_BYTES, MARK_BYTES, header_of, is_erased,
 from firmware.store.reader import Reader
 
 _ANY_MAGIC = b"MGr"
-_GIVE_UP = "is it the right region? `format` shows, and gives up what stands there"
+_HINT = "- is it the right region? `format` shows, and gives up what stands there"
 _ERASED = const(0xFF)
 
 
@@ -65,8 +65,8 @@ def _check_blank(ring):
         head = bytearray(len(_ANY_MAGIC) + 1)
         blocks.read(block, head)
         if head[:-1] == _ANY_MAGIC:
-            raise StoreError("the ring is of format %s, and this firmware's is 2: %s" % (chr(head[-1]), _GIVE_UP))
-        raise StoreError("block %d holds what is no ring: %s" % (block, _GIVE_UP))
+            raise StoreError("the ring is of format %s, and this firmware's is 2" % chr(head[-1]), _HINT)
+        raise StoreError("block %d holds what is no ring" % block, _HINT)
 
 
 def _format(ring):

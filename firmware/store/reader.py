@@ -61,7 +61,8 @@ class Reader:
         if header:
             self.seq = header.first_seq
             return
-        if not ring.blocks.is_erased(block, HEADER_BYTES):
+        # One that was retired when it should have taken its header has nothing else.
+        if block not in ring.blocks.retired and not ring.blocks.is_erased(block, HEADER_BYTES):
             self.n_damaged += 1
         if not self.seq or not mark:
             # Nothing says what its records' checks begin with.

@@ -6,22 +6,24 @@ from firmware.store.block import HEADER_BYTES, MARK_BYTES, header_of, mark_of
 
 def generation_of(ring, block):
     """The generation of a block that is part of the ring; 0 of one that is not."""
-    head = bytearray(MARK_BYTES)
-    ring.blocks.read(block, head)
-    mark = mark_of(head)
-    if mark is None or mark[1] != ring.number or not ring.gone < mark[0] <= ring.generation:
-        return 0
-    return mark[0]
+    return _generation_of(ring, _head(ring, block, MARK_BYTES))
 
 
 def header(ring, block):
     """The Header of a block of the ring, or None if it is not, or has none that can be read."""
-    head = bytearray(HEADER_BYTES)
+    head = _head(ring, block, HEADER_BYTES)
+    return header_of(head) if _generation_of(ring, head) else None
+
+
+def _head(ring, block, n):
+    head = bytearray(n)
     ring.blocks.read(block, head)
+    return head
+
+
+def _generation_of(ring, head):
     mark = mark_of(head)
-    if mark is None or mark[1] != ring.number or not ring.gone < mark[0] <= ring.generation:
-        return None
-    return header_of(head)
+    return mark[0] if mark and mark[1] == ring.number and ring.gone < mark[0] <= ring.generation else 0
 
 
 def following(ring, block):

@@ -27,10 +27,14 @@ class Image:
 
     def __init__(self, n_blocks=16, n=200, seed=1):
         self.flash = NorFlash(n_blocks, seed=seed)
-        self.ring = Ring(self.flash, lambda: T0)
-        self.ring.heading = heading
-        self.ring.mount()
+        self.start()
         self.add(n)
+
+    def start(self, is_told=False):
+        """As a gateway starts; is_told: what stands there is given up."""
+        self.ring = Ring(self.flash, lambda: T0)
+        self.ring.heading = lambda: heading(self.ring.log)
+        self.ring.mount(is_told)
 
     def add(self, n):
         for _ in range(n):

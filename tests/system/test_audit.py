@@ -8,7 +8,6 @@ from images import BLOCK, T0, Image, block_of, forged, heading, put_block, sha
 from firmware.protocols import record
 from firmware.store.archive import Archive
 from firmware.store.block import header_of, mark_of
-from firmware.store.ring import Ring
 from metergate import cli
 from tests.sim.flash import Cut, NorFlash
 
@@ -70,7 +69,7 @@ def test_a_log_as_it_was_written_has_no_fault(audit):
     )
     assert _value(lines, "records") == "300, readings 144, misses 6, days 6, events 144"
     assert _value(lines, "seqs") == "1..300"
-    assert _value(lines, "times") == "2026-11-21T16:30:00Z to 2026-11-24T19:00:02Z"
+    assert _value(lines, "times") == "2026-11-21T16:15:00Z to 2026-11-24T19:00:02Z"
     assert _value(lines, "head").startswith(sha(block_of(_WHOLE.bytes, newest)).hex())
 
 
@@ -132,16 +131,12 @@ def test_power_cuts_are_none(audit):
             image.flash.power_on()
             status, lines = audit(image.bytes)
             assert status == 0, (seed, lines)
-            image.ring = Ring(image.flash, lambda: T0)
-            image.ring.heading = heading
-            image.ring.mount()
+            image.start()
 
 
 def test_blocks_of_a_log_before_are_none(audit):
     image = Image(16, 200)
-    image.ring = Ring(image.flash, lambda: 0)
-    image.ring.heading = heading
-    image.ring.mount(True)
+    image.start(True)
     image.add(60)
     status, lines = audit(image.bytes)
     assert status == 0 and "of another log" in _value(lines, "blocks") and _value(lines, "seqs") == "1..60", lines

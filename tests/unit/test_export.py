@@ -8,7 +8,7 @@ from memory import raised
 
 from firmware.clock import Zone, day_of_civil
 from firmware.console.export import export, range_of
-from firmware.console.exportrecords import HEADER, Export
+from firmware.console.exportrecords import COMMENT, HEADER, RECORD, Export
 from firmware.errors import CommandError
 from firmware.protocols import record
 from firmware.protocols.dayrecord import Day, put_day
@@ -270,9 +270,9 @@ def test_an_archive_has_the_seqs_of_the_log():
     archive.keep_change(40, record.Event(record.CHANGE, '"t":%d,"event":"change"' % (_T0 + 5)))
     made = Export(archive.ring, "json")
     lines = list(made.lines())
-    assert lines[0].startswith("# log 00000000")
-    assert [json.loads(line)["seq"] for line in lines[1:-1]] == [17, 40] and made.n_places == 0
-    assert lines[-1].startswith("# end: 2 records, seq 17..40, ")
+    assert lines[0] == (COMMENT, "log 00000000, daily summaries and changes")
+    assert [json.loads(line)["seq"] for kind, line in lines if kind == RECORD] == [17, 40] and made.n_places == 0
+    assert lines[-1][1].startswith("end: 2 records, seq 17..40, ")
 
 
 def test_events_alone_are_found_by_their_time_in_the_log_and_in_the_archive():
@@ -283,7 +283,7 @@ def test_events_alone_are_found_by_their_time_in_the_log_and_in_the_archive():
     for ring in log.rings():
         assert ring.generation > 2
         lines = list(Export(ring, "json", _T0 + 3000, _T0 + 6000).lines())
-        assert [json.loads(line)["seq"] for line in lines[1:-1] if line] == list(range(51, 102))
+        assert [json.loads(line)["seq"] for kind, line in lines if kind == RECORD] == list(range(51, 102))
     # A start finds the times of what the newest block holds.
     for ring in log.rings():
         again = Ring(ring.blocks.device, lambda: _T0, ring.is_archive)

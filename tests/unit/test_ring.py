@@ -71,7 +71,7 @@ def test_what_is_no_ring_is_said_and_not_touched():
     for held, words in ((image, "block 0 holds what is no ring"), (other, "the ring is of format 1")):
         flash = NorFlash(4, held)
         error = raised(StoreError, Ring(flash, lambda: T0).mount)
-        assert error.args[0].startswith(words) and "`format`" in error.args[0]
+        assert error.args[0].startswith(words) and "`format`" in error.args[1]
         assert flash.bytes == held and not sum(flash.erases)
         ring = Ring(flash, lambda: T0)
         assert ring.mount(True) is True

@@ -7,7 +7,7 @@ from firmware.errors import StoreError
 from firmware.protocols import record
 from metergate.chain import BLANK, CUT, HEADLESS, OPENED, OTHER, SPARE, UNMARKED, Chain, seqs_text, times_text
 from metergate.export import UNREADABLE
-from metergate.image import image_of
+from metergate.image import image_of, is_archive
 
 _KINDS = {record.READING: "readings", record.MISS: "misses", record.DAY: "days", record.EVENT: "events"}
 _KINDS[record.CHANGE] = "changes"
@@ -19,12 +19,12 @@ def main(path, offset=None, is_days=False):
     """Print what was found; the exit status: 0 if everything holds, 3 if not. ConfigError, RuntimeError."""
     image = image_of(path, offset, is_days)
     try:
-        chain = Chain(image, is_days)
+        chain = Chain(image, is_archive(image))
     except StoreError as error:
         raise RuntimeError(f"no log in this file: {error.args[0]}") from None
     for line in _lines(chain, image):
         print(line)
-    return UNREADABLE if chain.faults or image.n_over else 0
+    return UNREADABLE if chain.faults or image.fault else 0
 
 
 def _lines(chain, image):
@@ -37,8 +37,8 @@ def _lines(chain, image):
                 yield f"  {fault.kind:<13} {fault.text}"
     else:
         yield "every block and every record is as it was written, as far as can be known"
-    if image.n_over:
-        yield f"the file ends with {image.n_over} bytes of a block: it is not whole"
+    if image.fault:
+        yield image.fault
     yield "cannot be known"
     for text in chain.unknown:
         yield f"  {text}"

@@ -404,7 +404,7 @@ class _Restored:
 
     def __init__(self, ring, block):
         self.__dict__.update(vars(ring))
-        self.blocks = SimpleNamespace(read=self._read, bytes=ring.blocks.bytes, is_erased=ring.blocks.is_erased)
+        self.blocks = SimpleNamespace(read=self._read, bytes=ring.blocks.bytes, is_erased=ring.blocks.is_erased, retired=())
         self._bytes = bytes(put_mark(block.generation, block.log)) + block.bytes[MARK_BYTES:]
 
     def _read(self, _, buf, offset=0):

@@ -1,6 +1,7 @@
 """metergate: the host command."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -78,14 +79,24 @@ def _profiles(arguments):
     return profilelist.main(arguments.names, arguments.json, arguments.profiles)
 
 
+def _offset(text):
+    try:
+        offset = int(text, 0)
+    except ValueError:
+        offset = -1
+    if offset < 0:
+        raise argparse.ArgumentTypeError(f"must be a number of bytes such as 0x200000, not {text}")
+    return offset
+
+
 def _add_region(command):
     command.add_argument(
         "--offset",
-        type=lambda text: int(text, 0),
+        type=_offset,
         metavar="0x..",
         help="where the region begins in a file of a whole flash (default: as its table of partitions says)",
     )
-    command.add_argument("--days", action="store_true", help="the region of daily summaries and changes, not the log's")
+    command.add_argument("--days", action="store_true", help="the partition of daily summaries and changes, not the log's")
 
 
 def _parser():
@@ -147,7 +158,9 @@ def _parser():
     command.add_argument("--to", dest="last", metavar="D", help="the same; this day or second is the last one")
     command.add_argument("--format", choices=("csv", "json", "binary"), default="csv", help="binary: the flash itself")
     command.add_argument("--out", metavar="FILE", help="where it goes (--image: default standard output)")
-    command.add_argument("--resume", action="store_true", help="keep what an export before has fetched, and get the rest")
+    command.add_argument(
+        "--resume", action="store_true", help="bring the image of an export before up to what the unit holds now"
+    )
     _add_region(command)
     command.set_defaults(run=_export)
     command = commands.add_parser("audit", help="check a log's chain of hashes and every record in it")
@@ -173,6 +186,15 @@ def main():
     except RuntimeError as error:
         print(f"metergate: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        # Who reads has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"metergate: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         return 130
 

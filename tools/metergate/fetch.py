@@ -24,12 +24,12 @@ _BLANK = b"\xff" * BLOCK
 class ImageFile:
     """A file of n_blocks, made or taken up; what was never written in it is FF."""
 
-    def __init__(self, path, n_blocks, resume):
+    def __init__(self, path, n_blocks):
         path = Path(path)
-        if resume and path.exists() and path.stat().st_size != n_blocks * BLOCK:
-            raise ConfigError(str(path), f"is no image of this region, which has {n_blocks * BLOCK} bytes: another --out")
-        if not (resume and path.exists()):
+        if not path.exists():
             path.write_bytes(_BLANK * n_blocks)
+        elif path.stat().st_size != n_blocks * BLOCK:
+            raise ConfigError(str(path), f"is no image of this region, which has {n_blocks * BLOCK} bytes: another --out")
         self._file = open(path, "r+b", 0)
 
     def block(self, number):
@@ -46,11 +46,14 @@ class ImageFile:
 
 
 def fetch(unit, path, words, resume, progress):
-    """Make the file path hold what the unit's region holds; (blocks, how many of them were fetched). UnitError, ConfigError.
+    """Make the file path hold what the unit's region holds; (blocks, how many of them were fetched, numbers of those that were
+    read differently each time). UnitError, ConfigError.
 
-    words: "" or "days "; progress(done, of) in blocks, as they come."""
+    words: "" or "days "; resume: a file that is there is taken up; progress(done, of) in blocks, as they come."""
+    if Path(path).exists() and not resume:
+        raise ConfigError(path, "is there already: --resume brings it up to what the unit holds now; or another --out")
     heads = _heads(unit, words)
-    file = ImageFile(path, len(heads), resume)
+    file = ImageFile(path, len(heads))
     fetched, settled = {}, set()
     try:
         for _ in range(_MOST_ROUNDS):
@@ -65,7 +68,7 @@ def fetch(unit, path, words, resume, progress):
                 file.put(number, data)
                 progress(done, len(wanted))
             heads = _heads(unit, words)
-        return len(heads), len(fetched)
+        return len(heads), len(fetched), _wanted(file, heads, fetched, settled)
     finally:
         file.close()
 

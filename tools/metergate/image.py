@@ -4,6 +4,8 @@ import struct
 from pathlib import Path
 
 from firmware.errors import ConfigError, StoreError
+from firmware.store import search
+from firmware.store.reader import Reader
 from firmware.store.ring import Ring
 
 BLOCK = 4096
@@ -17,13 +19,17 @@ _ROW_MAGIC = b"\xaa\x50"
 class FileImage:
     """A block device over a copy of a flash file, taken when it is made; writing is refused.
 
-    n_over: bytes behind the last whole block."""
+    n_bytes: how long the region is; None: as far as the file goes. fault: why it is not whole, or empty."""
 
     def __init__(self, path, offset=0, n_bytes=None):
         with open(path, "rb") as file:
             file.seek(offset)
             self._bytes = file.read() if n_bytes is None else file.read(n_bytes)
-        self.n_over = len(self._bytes) % BLOCK
+        self.fault = ""
+        if n_bytes is not None and len(self._bytes) < n_bytes:
+            self.fault = f"the file ends within the region: it has {len(self._bytes)} of its {n_bytes} bytes"
+        elif len(self._bytes) % BLOCK:
+            self.fault = f"the file ends with {len(self._bytes) % BLOCK} bytes of a block: it is not whole"
 
     def block(self, number):
         """A block's bytes."""
@@ -62,26 +68,65 @@ def partitions(path):
 def image_of(path, offset=None, is_days=False):
     """The FileImage of a file: of a region alone, or of a whole flash.
 
-    offset: where the region begins there; None: where its table of partitions says, or the file is the region alone.
-    ConfigError if it cannot be read."""
+    is_days: of a whole flash the region of daily summaries and changes. offset: where the region begins there; None: where its
+    table of partitions says, or the file is the region alone. ConfigError if it cannot be read."""
     if not Path(path).is_file():
         raise ConfigError(path, "cannot be read; is there such a file?")
     rows = partitions(path)
     label = "days" if is_days else "ring"
-    if offset is None:
-        offset, n_bytes = rows.get(label, (0, None))
-    else:
+    if offset is not None:
         n_bytes = dict(rows.values()).get(offset)
+    elif not rows:
+        offset, n_bytes = 0, None
+    elif label in rows:
+        offset, n_bytes = rows[label]
+    else:
+        raise ConfigError(path, f"has no partition {label}, but {', '.join(sorted(rows))}; --offset says where it is")
     image = FileImage(path, offset, n_bytes)
     if image.n_blocks == 0:
         raise ConfigError(path, f"holds no block of {BLOCK} bytes" + (f" behind byte {offset:#x}" if offset else ""))
     return image
 
 
-def open_ring(image, is_days=False):
-    """The Ring in a FileImage, mounted; None if the image is blank. StoreError if there is none."""
-    ring = Ring(image, lambda: 0, is_days)
+def open_ring(image):
+    """The Ring in a FileImage, mounted, an archive as one; None if the image is blank. StoreError if there is none.
+
+    Its decoder knows the newest About that can be read, if any can."""
+    ring = _mounted(image, False)
+    about = _about(ring) if ring else None
+    if about is None:
+        return ring
+    if about.log != ring.log:
+        # Another log's records, kept.
+        ring = _mounted(image, True)
+    ring.decoder.about = about
+    return ring
+
+
+def is_archive(image):
+    """True if a FileImage holds the summaries and changes of another log."""
+    try:
+        ring = open_ring(image)
+    except StoreError:
+        return False
+    return ring is not None and ring.is_archive
+
+
+def _mounted(image, is_archive):
+    ring = Ring(image, lambda: 0, is_archive)
     return None if ring.mount() else ring
+
+
+def _about(ring):
+    """The newest About that can be read; None if there is none."""
+    block, about = ring.block, ring.decoder.about
+    while about is None and block != ring.oldest:
+        block = (block - 1) % ring.n_blocks
+        if search.generation_of(ring, block):
+            reader = Reader(ring, block)
+            while reader.block == block and reader.next():
+                about = reader.decoder.about or about
+    return about
 
 
 def read_image(path):
