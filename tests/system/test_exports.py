@@ -20,7 +20,7 @@ from images import BLOCK, T0, Image, block_of, heading
 
 from firmware.protocols import record
 from firmware.store.archive import Archive
-from metergate import cli, unit
+from metergate import cli, fetch, unit
 from metergate.image import read_image
 from metergate.pcgateway import Gateway
 from metergate.processes import wait_for
@@ -150,6 +150,104 @@ def test_what_holds_no_log_is_said_in_one_line(run, file, tmp_path):
     for words, wanted, text in cases:
         status, shown, said = run(*words)
         assert (status, shown, said.count("\n")) == (wanted, "", 1) and text in said, (words, said)
+
+
+def test_a_file_that_is_there_stays_until_the_new_one_is_whole(run, file, tmp_path):
+    out, image = tmp_path / "out.csv", file(Image(16, 200).bytes)
+    out.write_text("kept")
+    for words in (("--image", image, "--from", "yesterday"), ("--image", file(bytes(8 * BLOCK)))):
+        assert run(*words, "--out", out)[0] and out.read_text() == "kept"
+    assert run("--image", image, "--out", out)[0] == 0 and out.read_text().startswith("seq,slot,")
+    assert not list(tmp_path.glob("*.new"))
+
+
+def test_what_cannot_be_opened_or_is_no_date_is_said_in_one_line(run, file, tmp_path):
+    image = file(Image(16, 200).bytes)
+    cases = (
+        (("--out", tmp_path / "none" / "out.csv"), "No such file"),
+        (("--from", "2026-11-21T10"), "14:05:00"),
+        (("--to", "2026-11-21 2026-11-22"), "one date"),
+        (("--from", "2026-11-22", "--to", "2026-11-21"), "before"),
+    )
+    for words, text in cases:
+        status, shown, said = run("--image", image, *words)
+        assert (status, shown, said.count("\n")) == (2, "", 1) and text in said, said
+    # A bad date is not found out only when the flash has come.
+    assert run("--port", "/dev/null", "--out", tmp_path / "out", "--from", "x")[0] == 2
+    for offset in ("-4096", "zz"):
+        with pytest.raises(SystemExit):
+            run("--image", image, f"--offset={offset}")
+
+
+def test_who_reads_may_stop_reading(file):
+    command = [sys.executable, "-m", "metergate", "export", "--image", str(file(Image(64, 3000).bytes))]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert child.stdout.readline().startswith(b"seq,slot,")
+    child.stdout.close()
+    assert b"Traceback" not in child.stderr.read()
+    child.wait()
+    child.stderr.close()
+
+
+def test_an_archive_is_known_as_one(run, file):
+    archive = Archive(NorFlash(8), lambda: T0)
+    archive.ring.heading = heading
+    archive.mount("00000000")
+    for seq in (5, 700):
+        archive.keep_change(seq, record.Event(record.CHANGE, '"t":%d,"event":"change","key":"x"' % T0))
+    days = file(archive.ring.blocks.device.bytes)
+    for words in ((), ("--days",)):
+        status, shown, said = run("--image", days, "--format", "json", *words)
+        assert status == 0 and _seqs(shown) == [5, 700] and "log 00000000, daily summaries" in said
+        # And a log as a log.
+        assert run("--image", file(Image(8, 40).bytes), "--format", "json", *words)[0] == 0
+    flash = file(_flash(Image(16, 300).bytes, days.read_bytes()))
+    assert _seqs(run("--image", flash, "--days", "--format", "json")[1]) == [5, 700]
+    flash.write_bytes(flash.read_bytes().replace(b"days", b"more"))
+    status, _, said = run("--image", flash, "--days")
+    assert status == 2 and "has no partition days, but more, nvs, ring" in said
+
+
+def test_a_damaged_note_leaves_the_unit_its_time_zone(run, file):
+    image = Image(16, 300)
+    data = image.bytes
+    wanted = run("--image", file(data), "--format", "json", "--from", "2026-11-23", "--to", "2026-11-23")[1]
+    data[image.ring.block * BLOCK + 80] ^= 1
+    assert run("--image", file(data), "--format", "json", "--from", "2026-11-23", "--to", "2026-11-23")[1] == wanted
+
+
+def test_a_newest_block_without_its_mark_is_told(run, file):
+    image = Image(16, 300)
+    data = image.bytes
+    data[image.ring.block * BLOCK] ^= 1
+    status, _, said = run("--image", file(data), "--format", "json")
+    assert status == 3 and f"block {image.ring.block}, behind the newest, has no mark" in said
+
+
+def test_a_flash_that_ends_within_its_region_is_told(run, file, tmp_path):
+    flash = _flash(Image(16, 300).bytes, b"")[: 0x200000 + 14 * BLOCK]
+    for form in "json", "binary":
+        status, _, said = run("--image", file(flash), "--format", form, "--out", tmp_path / "out")
+        assert status == 3 and "the file ends within the region" in said
+
+
+def test_a_block_that_reads_differently_each_time_is_named(tmp_path):
+    class _Unit:
+        n_blocks = 16
+        n = 0
+
+        def blocks(self, words):
+            *_, first = words.split()
+            first, n = (0, 16) if first == "heads" else (int(words.split()[0]), int(first))
+            for number in range(first, first + n):
+                data = bytearray(block_of(image.bytes, number))
+                if number == 3:
+                    self.n += 1
+                    data[2000] ^= self.n & 0xFF
+                yield number, bytes(data)[: 70 if words == "heads" else BLOCK]
+
+    image = Image(16, 300)
+    assert fetch.fetch(_Unit(), tmp_path / "ring.bin", "", False, lambda *_: None) == (16, 16, [3])
 
 
 def test_an_image_that_ends_within_a_block_is_told(run, file):
@@ -360,10 +458,12 @@ def test_an_image_of_another_region_is_not_gone_on_with(run, cable, tmp_path):
     out.write_bytes(Image(8, 20).bytes)
     status, _, said = run("--port", made.port, "--format", "binary", "--out", out, "--resume")
     assert status == 2 and "is no image of this region" in said
-    # Another unit's log of the same size: nothing of it stays.
-    out.write_bytes(Image(64, 900, seed=5).bytes)
-    assert run("--port", made.port, "--format", "binary", "--out", out, "--resume")[0] == 0
-    assert read_image(out)[1][:20][0][0] == 1 and len(read_image(out)[1]) < 300
+    # Another unit's log of the same size; and what stands there, without --resume.
+    image = Image(64, 900, seed=5)
+    held = bytes(image.save(out).read_bytes())
+    for words, text in (("--resume",), f"holds another log, {image.ring.log}"), ((), "is there already: --resume"):
+        status, _, said = run("--port", made.port, "--format", "binary", "--out", out, *words)
+        assert status == 2 and text in said and said.count("\n") == 1 and out.read_bytes() == held
 
 
 def test_the_days_are_exported_with_the_seqs_of_the_log(run, cable, tmp_path):

@@ -156,7 +156,9 @@ def _range(zone, arguments):
         except CommandError as error:
             raise ConfigError(option, f"must be a local date, or date and time: {error.args[0]}") from None
         if rest:
-            raise ConfigError(option, f"must be one date, or date and time; too much: {' '.join(rest)}")
+            raise ConfigError(
+                option, f"must be one date, such as 2026-11-21, or 2026-11-21T14:05:00; too much: {' '.join(rest)}"
+            )
         ends[i] = span[i]
     if ends[0] > ends[1]:
         raise ConfigError("--to", "must not be before --from")

@@ -54,6 +54,10 @@ def fetch(unit, path, words, resume, progress):
         raise ConfigError(path, "is there already: --resume brings it up to what the unit holds now; or another --out")
     heads = _heads(unit, words)
     file = ImageFile(path, len(heads))
+    held, asked = _log([file.block(number) for number in heads]), _log(heads.values())
+    if held not in (None, asked):
+        file.close()
+        raise ConfigError(str(path), f"holds another log, {held}, than the unit, {asked}: another --out")
     fetched, settled = {}, set()
     try:
         for _ in range(_MOST_ROUNDS):
@@ -71,6 +75,12 @@ def fetch(unit, path, words, resume, progress):
         return len(heads), len(fetched), _wanted(file, heads, fetched, settled)
     finally:
         file.close()
+
+
+def _log(blocks):
+    """The name of the log that blocks, or their heads, hold; None if they hold none."""
+    newest = max((mark for mark in map(mark_of, blocks) if mark), default=None)
+    return f"{newest[1]:08x}" if newest else None
 
 
 def _heads(unit, words):
