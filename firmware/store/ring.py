@@ -4,26 +4,14 @@ SPEC.md, "Flash", gives every byte. No byte is programmed twice and blocks are e
 being written is gone: a block that ends in torn bytes is left as it is, and the next one is opened.
 """
 
-import hashlib
-
 from micropython import const
 
 from firmware.errors import StoreError
 from firmware.protocols import record
 from firmware.protocols.decoder import Decoder
 from firmware.protocols.varint import MOST_BYTES, put_varint
-from firmware.store import search
-from firmware.store.block import (
-    CHECK_BYTES,
-    HEADER_BYTES,
-    MARK_BYTES,
-    NO_TIME_S,
-    Header,
-    check_of,
-    put_header,
-    put_mark,
-    seed_of,
-)
+from firmware.store import search, turn
+from firmware.store.block import CHECK_BYTES, check_of, seed_of
 from firmware.store.blocks import Blocks, cuts
 from firmware.store.cursors import Cursors
 from firmware.store.reader import Reader
@@ -40,8 +28,6 @@ _KEY_EVERY = const(61)
 _TRIES = const(4)
 # What a reading has beside its points at most: head, index, slot, seconds after it, quality, check.
 _HEAD_BYTES = const(20)
-_PART_BYTES = const(256)
-_EIO = const(5)
 
 
 class Ring:
@@ -114,12 +100,12 @@ class Ring:
 
     def _reading(self, index, slot, after_s, quality, values):
         if not self.decoder.is_headed:
-            self._open_block()
+            turn.open_next(self)
         tracks, seq, buf = self.decoder.tracks, self.next_seq, self._cuts[-1]
         is_key = tracks.is_new(index) or seq % _KEY_EVERY == 0
         n = tracks.put(buf, index, slot, after_s, quality, values, is_key)
         if self.offset + n + CHECK_BYTES > self.blocks.bytes:
-            self._open_block()
+            turn.open_next(self)
             is_key = True
             n = tracks.put(buf, index, slot, after_s, quality, values, True)
         check = self._put(buf, n, self._cuts[n + CHECK_BYTES], tracks.tie(index, is_key))
@@ -150,10 +136,10 @@ class Ring:
         for i in range(_TRIES):
             try:
                 if not self.decoder.is_headed or not self._fits(len(payload)):
-                    self._open_block()
+                    turn.open_next(self)
                 if not self._fits(len(payload)):
                     raise StoreError("record of %d bytes, heading of %d" % (len(payload), self.offset))
-                return self._put_frame(kind, payload)
+                return self.put_frame(kind, payload)
             except OSError:
                 if i == _TRIES - 1:
                     raise
@@ -162,7 +148,7 @@ class Ring:
         # Kind, length and check.
         return self.offset + 1 + (1 if n < 128 else 2) + n + CHECK_BYTES <= self.blocks.bytes
 
-    def _put_frame(self, kind, payload):
+    def put_frame(self, kind, payload):
         """Write such a frame; a note holds from now on."""
         frame = bytearray(1 + MOST_BYTES + len(payload) + CHECK_BYTES)
         frame[0] = kind
@@ -212,63 +198,8 @@ class Ring:
         be erased: it is retired, and the one behind it is then next."""
         if not self.needs_erase:
             return False
-        block = self.blocks.after(self.spares[-1][0] if self.spares else self.block)
-        if block == self.block or block in self.blocks.retired:
-            # Every other block has failed: the newest one is not given up for that.
-            raise OSError(_EIO)
-        search.give_up(self, block)
-        generation = self.last_generation = self.last_generation + 1
-        try:
-            self.blocks.erase(block)
-            self.blocks.program(block, put_mark(generation, self.number), 0)
-        except OSError:
-            self.blocks.retire(block)
-            raise
-        self.spares.append((block, generation))
+        turn.erase_next(self)
         return True
-
-    def _open_block(self):
-        """Go on to the next block: header, then the owner's heading, retired blocks and cursors."""
-        # Made before a block is given up for it: it may find no memory.
-        heading = self.heading()
-        while True:
-            # Of the block that is the newest now: one that took its header and nothing else is part of the chain.
-            sha = self._sha()
-            block, generation = self._spare()
-            try:
-                return self._open(block, generation, sha, heading)
-            except OSError:
-                self.blocks.retire(block)
-
-    def _spare(self):
-        """(block, generation) of a block that is erased. OSError if none can be."""
-        if self.spares:
-            return self.spares.pop(0)
-        self.n_waited += 1
-        for i in range(self.blocks.n):
-            try:
-                self.prepare()
-                return self.spares.pop(0)
-            except OSError:
-                if i == self.blocks.n - 1:
-                    raise
-
-    def _open(self, block, generation, sha, heading):
-        first_s, last_s = NO_TIME_S, 0
-        if self.first_time <= self.last_time:
-            first_s, last_s = self.first_time + record.EPOCH_S, self.last_time + record.EPOCH_S
-        header = Header(self.next_seq, self.now_s() & 0xFFFFFFFF, self.generation, first_s, last_s, sha)
-        self.blocks.program(block, put_header(put_mark(generation, self.number), header), MARK_BYTES)
-        if self.block < 0:
-            self.oldest = block
-        self.decoder.begin()
-        self.enter(block, generation, HEADER_BYTES, self.decoder)
-        for kind, payload in heading:
-            self._put_frame(kind, payload)
-        if self.blocks.retired:
-            self._put_frame(record.RETIRED, record.put_retired(self.blocks.retired))
-        self._put_frame(record.CONSUMERS, record.put_consumers(self.cursors.positions, self.next_seq - 1))
-        self.cursors.saved()
 
     def enter(self, block, generation, offset, decoder):
         """Go on at this offset of this block, behind what decoder has seen of it."""
@@ -278,17 +209,6 @@ class Ring:
         self.decoder = decoder
         self.first_time, self.last_time = 0, -1
         self._seed = seed_of(generation, self.number)
-
-    def _sha(self):
-        """The SHA-256 of the newest block as it stands; zeros if there is none."""
-        if self.block < 0:
-            return bytes(32)
-        sha = hashlib.sha256()
-        part = bytearray(_PART_BYTES)
-        for offset in range(0, self.blocks.bytes, _PART_BYTES):
-            self.blocks.read(self.block, part, offset)
-            sha.update(part)
-        return sha.digest()
 
     # -- reading --------------------------------------------------------------------------------------------
 
