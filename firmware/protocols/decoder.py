@@ -62,6 +62,17 @@ class Decoder:
         self.is_headed = False
         self._consumers_check = 0
 
+    def state(self):
+        """What is known, for restore()."""
+        notes = dict(self.meters), self.about, dict(self.cursors), self.retired, self.is_headed, self._consumers_check
+        return self.tracks.state(), notes
+
+    def restore(self, state):
+        """Know what was known when state() gave this."""
+        tracks, (meters, self.about, cursors, self.retired, self.is_headed, self._consumers_check) = state
+        self.tracks.restore(tracks)
+        self.meters, self.cursors = dict(meters), dict(cursors)
+
     def tie(self, kind, payload):
         """What the check of such a record is tied to: the note without which it would be read as something else.
 

@@ -97,7 +97,7 @@ class Tracks:
             return self._put_values(buf, at + 1, track, values, 0, True)
         late_s = after_s - track[_AFTER]
         told = _NOT_KEY
-        if index == self._foretold():
+        if index == self.foretold():
             told |= _SAME_ORDER
         if slot == track[_SLOT] + track[_EVERY]:
             told |= _SAME_STEP
@@ -156,7 +156,7 @@ class Tracks:
             raise RecordError("head")
         at = 1
         if told & _SAME_ORDER:
-            index = self._foretold()
+            index = self.foretold()
         else:
             index, at = _byte(buf, at), at + 1
         track = self._known(index)
@@ -172,7 +172,7 @@ class Tracks:
         return self._parsed(buf, index, False, slot, after_s, quality, at, ())
 
     def _parse_short(self, buf, number, late_s):
-        index = self._foretold()
+        index = self.foretold()
         track = self._known(index)
         at = 1
         if number == _MANY:
@@ -231,11 +231,20 @@ class Tracks:
         """What comes next is this meter's, whatever was foretold; None: as foretold."""
         self._expected = index
 
+    def state(self):
+        """What is known, for restore()."""
+        return self.last, {index: list(track) for index, track in self._tracks.items()}
+
+    def restore(self, state):
+        """Know what was known when state() gave this."""
+        self.last, tracks = state
+        self._tracks = {index: list(track) for index, track in tracks.items()}
+
     def known(self):
         """The numbers of the meters that have a reading in this block."""
         return [index for index, track in self._tracks.items() if track[_NAMED] is not None and track[_SLOT] is not None]
 
-    def _foretold(self):
+    def foretold(self):
         """The meter that came next after the last one's reading before; None if none did."""
         if self._expected is not None:
             return self._expected

@@ -8,6 +8,7 @@ from firmware.protocols.decoder import Decoder
 from firmware.protocols.varint import varint_of
 from firmware.store import search
 from firmware.store.block import CHECK_BYTES, HEADER_BYTES, check_of, header_of, is_erased, mark_of, seed_of
+from firmware.store.salvage import LEAST_BYTES, Salvage
 
 _WINDOW_BYTES = const(256)
 # What most records fit into, and the most that a reading takes.
@@ -16,13 +17,6 @@ _LONG_BYTES = const(768)
 # Where so many bytes are erased, nothing stands behind them.
 _EMPTY_BYTES = const(64)
 _ERASED = const(0xFF)
-# Shorter is no record: a head that tells a number, and its check.
-_LEAST_BYTES = const(3)
-# A record that was found with so few seqs tried needs no other to confirm it; else one of so many behind it has to.
-_FEW = const(2)
-_CONFIRM_FRAMES = const(64)
-# How far from where damage begins the next record is looked for whose shape is not told: a usual one or two were spoilt.
-_NEAR_BYTES = const(48)
 
 
 class Reader:
@@ -31,14 +25,12 @@ class Reader:
     found: what record.Decoder makes of it, or None where the check holds and it cannot. It ends when it has caught up, and goes
     on when more was appended: call next() again. If its block is overwritten it goes on with the oldest. What fails its check
     is passed over up to what holds again: the seqs show the gap. n_damaged: places that were passed over; block, offset, seq:
-    where it stands, and the seq that comes next. most_lost: records that damage may have taken at once and what follows still
-    be found."""
+    where it stands, and the seq that comes next; decoder: what is known there. The rest is for Salvage: frames of its block."""
 
     def __init__(self, ring, block, shared=None):
         self.ring = ring
         self.decoder = Decoder(shared, ring.is_archive)
         self.n_damaged = 0
-        self.most_lost = 64
         self.seq = 0
         self._window = memoryview(bytearray(_WINDOW_BYTES))
         if block < 0:
@@ -84,8 +76,8 @@ class Reader:
             if self.generation <= ring.gone:
                 self._enter(ring.oldest)
             end = ring.offset if self.block == ring.block else ring.blocks.bytes
-            if not self._is_end(end):
-                found = self._take(self.offset, self.seq, end) or self._pass(end)
+            if not self.is_end(end):
+                found = self.take(self.offset, self.seq, end) or self._pass(end)
                 if found:
                     return found
             if self.block == ring.block:
@@ -97,7 +89,7 @@ class Reader:
                 self.n_damaged += 1
         return None
 
-    def _view(self, offset, n, end):
+    def view(self, offset, n, end):
         """A view of the block's bytes from offset on: n of them, or as many as there are up to end."""
         n = min(n, end - offset)
         if self._from <= offset and offset + n <= self._to:
@@ -110,11 +102,11 @@ class Reader:
         self.ring.blocks.read(self.block, self._window[: self._to - offset], offset)
         return self._window[: self._to - offset]
 
-    def _look(self, offset, seq, end):
+    def look(self, offset, seq, end):
         """What stands at offset, if its check holds with this seq: (parsed, kind, payload, check, length), parsed of a reading.
 
         RecordError if nothing does."""
-        view, parsed, kind, first, n = self._shape(offset, end)
+        view, parsed, kind, first, n = self.shape(offset, end)
         if parsed:
             tie = self.decoder.tracks.tie(parsed[0], parsed[1])
         else:
@@ -126,14 +118,14 @@ class Reader:
             raise RecordError("check")
         return parsed, kind, view[first:n], check, n + CHECK_BYTES
 
-    def _shape(self, offset, end):
+    def shape(self, offset, end):
         """(view, tracks.parse of a reading or None, kind, where the payload begins and ends) of the frame at offset.
 
         RecordError if it is none."""
-        view = self._view(offset, _LOOK_BYTES, end)
+        view = self.view(offset, _LOOK_BYTES, end)
         if view[0] & tracks.READING_BIT:
             for n in (_LOOK_BYTES, _WINDOW_BYTES, _LONG_BYTES):
-                view = self._view(offset, n, end)
+                view = self.view(offset, n, end)
                 try:
                     parsed = self.decoder.tracks.parse(view)
                     if parsed[6] + CHECK_BYTES <= len(view):
@@ -149,17 +141,17 @@ class Reader:
         if kind == 0 or n + CHECK_BYTES > end - offset:
             raise RecordError("frame")
         if n + CHECK_BYTES > len(view):
-            view = self._view(offset, n + CHECK_BYTES, end)
+            view = self.view(offset, n + CHECK_BYTES, end)
         return view, None, kind, first, n
 
-    def _take(self, offset, seq, end):
+    def take(self, offset, seq, end):
         """(kind, seq, found) of the frame at offset if its check holds with this seq, and go on behind it; else None."""
         try:
-            parsed, kind, payload, check, n = self._look(offset, seq, end)
+            parsed, kind, payload, check, n = self.look(offset, seq, end)
         except RecordError:
             return None
         is_note = kind >= record.NOTES
-        self._go(offset + n, seq if is_note else seq + 1)
+        self.go(offset + n, seq if is_note else seq + 1)
         if parsed:
             return kind, seq, self.decoder.reading(parsed, check)
         try:
@@ -168,104 +160,28 @@ class Reader:
             found = None
         return kind, 0 if is_note else seq, found
 
-    def _go(self, offset, seq):
+    def go(self, offset, seq):
         self.offset = offset
         self.seq = seq
 
-    def _is_end(self, end):
-        return self.offset + _LEAST_BYTES > end or self._view(self.offset, 1, end)[0] == _ERASED
+    def is_end(self, end):
+        if self.offset + LEAST_BYTES > end:
+            return True
+        # A head may read so by damage.
+        return self.view(self.offset, 1, end)[0] == _ERASED and self.is_empty(self.offset, end)
 
-    # -- damage ---------------------------------------------------------------------------------------------
+    def is_empty(self, offset, end):
+        """True if nothing stands from there on, as far as one looks."""
+        return is_erased(self.view(offset, _EMPTY_BYTES, end)[:_EMPTY_BYTES])
 
     def _pass(self, end):
-        """The first record behind the damage at offset that holds, taken; None if the block's records end here."""
+        """The first record behind the damage at offset that holds; None if the block's records end here."""
         # The rest of the block at once: it is looked at here and there, again and again.
         small, self._window = self._window, memoryview(bytearray(end - self.offset))
         self.ring.blocks.read(self.block, self._window, self.offset)
         self._from, self._to = self.offset, end
-        found = self._find(end)
+        found = Salvage(self, end).find()
         self._window, self._from, self._to = small, 0, 0
+        if found:
+            self.n_damaged += 1
         return found
-
-    def _find(self, end):
-        first = self.offset, self.seq, self.decoder.tracks.last
-        for find in (self._pass_shapes, self._find_near, self._find_far):
-            found = find(end)
-            if found:
-                self.n_damaged += 1
-                return found
-            self.offset, self.seq, self.decoder.tracks.last = first
-        return None
-
-    def _pass_shape(self, end):
-        """Go on behind a frame that does not hold but has its shape. RecordError if it has none."""
-        _, parsed, kind, _, n = self._shape(self.offset, end)
-        if parsed:
-            self.decoder.tracks.passed(parsed[0])
-        self._go(self.offset + n + CHECK_BYTES, self.seq if kind >= record.NOTES else self.seq + 1)
-
-    def _pass_shapes(self, end):
-        """Pass over frames that still have their shape: the damaged one, and those told against what was in it."""
-        try:
-            while not self._is_end(end):
-                self._pass_shape(end)
-                found = None if self._is_end(end) else self._take(self.offset, self.seq, end)
-                if found:
-                    return found
-        except RecordError:
-            pass
-        return None
-
-    def _find_near(self, end):
-        """The next record after one whose shape is gone: whose it is, and where it begins, is tried."""
-        first, seq, known = self.offset, self.seq + 1, self.decoder.tracks.known()
-        for offset in range(first + _LEAST_BYTES, min(first + _NEAR_BYTES, end - _LEAST_BYTES)):
-            is_reading = self._view(offset, 1, end)[0] & tracks.READING_BIT
-            for index in known if is_reading else (None,):
-                self.decoder.tracks.expect(index)
-                found = self._take(offset, seq, end)
-                self.decoder.tracks.expect(None)
-                if found and self._is_confirmed(end):
-                    return found
-        return None
-
-    def _find_far(self, end):
-        """Look at every byte for a record that says all by itself."""
-        first, first_seq = self.offset, self.seq
-        for offset in range(first + 1, end - _LEAST_BYTES):
-            head = self._view(offset, 1, end)[0]
-            if head == _ERASED and is_erased(self._view(offset, _EMPTY_BYTES, end)[:_EMPTY_BYTES]):
-                break
-            if head != tracks.KEY and head not in record.KINDS:
-                continue
-            n_seqs = min(self.most_lost, (offset - first) // _LEAST_BYTES + 1) + 1
-            for seq in range(first_seq, first_seq + n_seqs):
-                self.decoder.tracks.last = None
-                found = self._take(offset, seq, end)
-                if found and (n_seqs <= _FEW or self._is_confirmed(end)):
-                    return found
-        return None
-
-    def _is_confirmed(self, end):
-        """True if one of the next frames holds with the seq that it then has: what was found by trying is no chance."""
-        here = self.offset, self.seq, self.decoder.tracks.last
-        confirmed = False
-        try:
-            for _ in range(_CONFIRM_FRAMES):
-                if self._is_end(end):
-                    break
-                if self._holds(end):
-                    confirmed = True
-                    break
-                self._pass_shape(end)
-        except RecordError:
-            pass
-        self.offset, self.seq, self.decoder.tracks.last = here
-        return confirmed
-
-    def _holds(self, end):
-        try:
-            self._look(self.offset, self.seq, end)
-        except RecordError:
-            return False
-        return True

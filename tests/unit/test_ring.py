@@ -5,6 +5,7 @@ from memory import raised, unallocated
 from firmware.errors import StoreError
 from firmware.protocols import record
 from firmware.store import forecast, search
+from firmware.store.reader import Reader
 from firmware.store.ring import MOST_TOGETHER_BYTES, Ring
 from tests.sim.flash import NorFlash
 from tests.sim.ringrig import BLOCK, T0, Life, check, told
@@ -402,6 +403,37 @@ def test_a_damaged_reading_costs_its_meter_up_to_its_next_key_and_no_other():
         keys = [seq for seq in range(i + 2, 401) if (seq - 1) % 3 == i % 3 and seq % 61 == 0] or [401]
         wanted = [seq for seq in range(i + 1, keys[0]) if (seq - 1) % 3 == i % 3]
         assert missing == wanted, (i, missing, wanted)
+
+
+def test_a_damaged_byte_seldom_costs_others_than_its_meters_records():
+    life = Life(NorFlash(4), n_meters=8)
+    life.ring.keep_consumers(["a"])
+    places = []
+    while life.ring.block <= 0:
+        seq, offset = life.ring.next_seq, life.ring.offset
+        if seq % 40 == 20:
+            life.event(50)
+        else:
+            life.read(seq % 8, seq)
+        if life.ring.block == 0 and offset >= _HEADER_BYTES:
+            places.append((seq, offset))
+    last = places[-1][0]
+    n_others = n = 0
+    for i in range(7, len(places), 3):
+        seq, offset = places[i]
+        for at, mask in ((0, 0xFF), (1, 0x80), (2, 1 + i % 255)):
+            life.flash.bytes[offset + at] ^= mask
+            found = {}
+            for kind, number, item in Reader(life.ring, 0):
+                if number:
+                    found[number] = told(kind, item)
+            life.flash.bytes[offset + at] ^= mask
+            assert all(found[number] == life.expected[number] for number in found)
+            meter = life.expected[seq][1]
+            n_others += len([m for m, _ in places if m not in found and m != seq and life.expected[m][1] != meter])
+            n += 1
+            assert not [m for m, _ in places if m < seq and m not in found] and max(found) > last
+    assert n > 250 and n_others < n // 2, (n, n_others)
 
 
 def test_damage_over_many_records_is_passed_over():
