@@ -168,12 +168,13 @@ def _known(meter):
 
 
 def _centre(centre, ring):
+    left_s = forecast.left_s(ring, ring.cursor(centre.name))
     return obj(
         ("name", text(centre.name)),
         ("connected", flag(centre.connected)),
         ("backlog", str(centre.outbox.backlog)),
         ("lost", str(centre.outbox.n_lost)),
-        ("left_s", str(forecast.left_s(ring, ring.cursor(centre.name)))),
+        ("left_s", "null" if left_s is None else str(left_s)),
         ("sessions", str(centre.n_sessions)),
         ("failures", _counts_text(centre.failures)),
     )

@@ -32,8 +32,9 @@ def status_lines(app):
         state = "connected" if centre.connected else "not connected"
         yield "uplink    %s: %s, backlog %d, lost %d" % (centre.name, state, centre.outbox.backlog, centre.outbox.n_lost)
         left_s = forecast.left_s(ring, ring.cursor(centre.name))
-        if left_s:
-            yield "          may stay away for %s before records are lost" % _span(left_s)
+        if left_s is not None:
+            span = _span(left_s) if left_s else "less than " + _span(forecast.block_s(ring))
+            yield "          may stay away for %s before records are lost" % span
         for cause in sorted(centre.failures):
             last = ", the last" if cause == centre.last_failure else ""
             yield "          failed %d times: %s%s" % (centre.failures[cause], cause, last)

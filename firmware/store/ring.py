@@ -57,6 +57,8 @@ class Ring:
         self.spares = []
         self.decoder = Decoder(None, is_archive)
         self.first_time, self.last_time = 0, -1
+        # Of forecast: the generation it is of, and how many seconds a block lasts.
+        self.pace = 0, 0
         self.record_bytes = self.n_waited = self.n_torn = 0
         self._seed = 0
         # Made by the first reading.

@@ -35,6 +35,15 @@ def following(ring, block):
     return block
 
 
+def before(ring, block):
+    """The block that was opened before this one; -1: it is the oldest."""
+    while block != ring.oldest:
+        block = (block - 1) % ring.blocks.n
+        if generation_of(ring, block):
+            return block
+    return -1
+
+
 def give_up(ring, block):
     """A block is about to be erased: whoever reads it goes on with what is then the oldest."""
     generation = generation_of(ring, block)

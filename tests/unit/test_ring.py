@@ -8,7 +8,7 @@ from firmware.store import forecast, search
 from firmware.store.reader import Reader
 from firmware.store.ring import MOST_TOGETHER_BYTES, Ring
 from tests.sim.flash import NorFlash
-from tests.sim.ringrig import BLOCK, T0, Life, check, told
+from tests.sim.ringrig import BLOCK, T0, Life, check, names_of, told
 
 _HEADER_BYTES = 70
 _MARK_BYTES = 14
@@ -563,3 +563,62 @@ def test_it_is_known_how_far_the_ring_reaches_back_and_how_long_it_will_hold():
     # Who has everything may stay away for about as long; who is at the oldest has nothing left.
     assert forecast.left_s(life.ring, life.ring.next_seq - 1) > holds_s * 7 // 10
     assert forecast.left_s(life.ring, life.ring.first_seq) <= forecast.block_s(life.ring)
+
+
+class _Readings:
+    """A ring that gets the readings of three meters at each slot."""
+
+    def __init__(self):
+        self.flash = NorFlash(16)
+        self.config = "a"
+        self.now_s = T0
+        self.every_s = 900
+        self.start()
+
+    def start(self):
+        self.ring = Ring(self.flash, lambda: self.now_s)
+        self.ring.heading = self.heading
+        self.ring.mount()
+        if self.ring.block >= 0:
+            for kind, payload in self.heading():
+                self.ring.note(kind, payload)
+
+    def heading(self):
+        meters = [record.MeterNames(meter.name, self.every_s, meter.points) for meter in names_of(3)]
+        about = record.put_about(self.config, "CST-8", "1", "0")
+        return [(record.ABOUT, about)] + [(record.NAMES, record.put_names(i, meters[i])) for i in range(3)]
+
+    def run(self, n_slots):
+        """Seconds for which a block has lasted, about."""
+        generation, begun_s = self.ring.generation, self.now_s
+        for i in range(n_slots):
+            self.now_s += self.every_s
+            for index in range(3):
+                values = (1000 + 31 * i, 500 + i * 7919 % 400)[: 1 if index == 1 else 2]
+                self.ring.reading(index, self.now_s - record.EPOCH_S, 2, 0, values)
+            self.ring.prepare()
+        return (self.now_s - begun_s) // max(1, self.ring.generation - generation)
+
+
+def test_neither_an_outage_nor_a_clock_nor_a_configuration_before_changes_the_pace():
+    readings = _Readings()
+    assert forecast.block_s(readings.ring) == 0
+    readings.run(2)
+    assert forecast.block_s(readings.ring) == 0
+    readings.run(80)
+    by_fill_s, true_s = forecast.block_s(readings.ring), readings.run(4000)
+    assert true_s * 8 // 10 < by_fill_s < true_s * 12 // 10
+    assert true_s * 9 // 10 < forecast.block_s(readings.ring) < true_s * 11 // 10
+    for by_s in (180 * 86400, -3 * 86400, 40 * 86400):
+        readings.now_s += by_s
+        readings.run(400)
+        assert true_s * 9 // 10 < forecast.block_s(readings.ring) < true_s * 11 // 10, by_s
+    readings.config, readings.every_s = "b", 60
+    readings.start()
+    # It is not known at first, and then that of the new configuration.
+    found = []
+    for _ in range(12):
+        found.append(forecast.block_s(readings.ring))
+        readings.run(60)
+    assert found[0] == 0 and forecast.left_s(readings.ring, 1) is not None
+    assert all(found_s == 0 or true_s // 18 < found_s < true_s // 12 for found_s in found), (true_s, found)
