@@ -65,7 +65,8 @@ class Gateway:
             config.network.ntp, self.names, self.link, self.now_s, self._set_clock, board.clock_kept(), self._stepped
         )
         # The ring says where each data centre's cursor stands, so it is mounted before the outboxes are made.
-        self.formatted = self.log.open()
+        if self.log.open(self._tell_change):
+            self.tell('"event":"log_formatted"')
         unload("firmware.store.mount", "firmware.store.takeup")
         self.ring.keep_consumers([section.name for section in config.uplinks])
         self.centres = [
@@ -123,6 +124,10 @@ class Gateway:
             # The flash may be what it is about; the supervisor's counts are in health all the same.
             self.supervisor.crashes["log"] = self.supervisor.crashes.get("log", 0) + 1
 
+    def _tell_change(self, key, old, new):
+        members = '"event":"change","by":"start","key":"%s","old":%s,"new":%s' % (key, payload.text(old), payload.text(new))
+        self.tell(members, record.CHANGE)
+
     def restart(self):
         """A wanted restart: what is in memory is written down, and it counts as no failure."""
         self.log.close()
@@ -137,11 +142,6 @@ class Gateway:
             '"event":"start","boot":%d,"cause":%s,"version":"%s","cfg":"%s"'
             % (self.n_starts, payload.text(self.start_cause), VERSION, self.config.hash)
         )
-        if self.formatted:
-            self.tell('"event":"log_formatted"')
-        for key, old, new in self.log.changes():
-            members = '"event":"change","by":"start","key":"%s","old":%s,"new":%s' % (key, payload.text(old), payload.text(new))
-            self.tell(members, record.CHANGE)
         start = self.supervisor.start
         if self.config.network.kind != "none":
             start("link", self.link.run_link)

@@ -74,6 +74,7 @@ class Report:
             '{"v":%d,"gw":%s,"t":%d' % (payload.VERSION, text(app.config.gateway.id), app.now_s()),
             ',"uptime_s":%d,"memory":{"free":%d,"used":%d},"ring":' % (app.supervisor.uptime_s, free, used),
             self._ring(app.ring, app.quiet.n_pauses),
+            ',"days":' + self._days(app.log),
             ',"time":{"source":%s,"age_s":%s}' % (text(app.time.source), self._time_age_s()),
             ',"network":{"up":%s,"losses":%d},"uplinks":[' % (flag(app.link.is_up), app.link.n_losses),
         ]
@@ -102,6 +103,20 @@ class Report:
             ("torn", str(ring.n_torn)),
             ("failed", str(ring.blocks.n_failed)),
             ("retired", str(len(ring.blocks.retired))),
+            ("damaged", str(len(ring.damaged))),
+        )
+
+    @staticmethod
+    def _days(log):
+        """Of the region of daily summaries and changes; null if there is none."""
+        if log.archive is None:
+            return obj(("fault", text(str(log.archive_fault)))) if log.archive_fault else "null"
+        blocks = log.archive.ring.blocks
+        return obj(
+            ("failed", str(blocks.n_failed)),
+            ("retired", str(len(blocks.retired))),
+            ("damaged", str(len(log.archive.ring.damaged))),
+            ("unkept", str(log.n_unkept)),
         )
 
 

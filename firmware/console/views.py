@@ -52,6 +52,8 @@ def _flash_lines(app):
         if ring.blocks.n_failed or ring.blocks.retired:
             counts = name, ring.blocks.n_failed, len(ring.blocks.retired)
             yield "          %s: failed %d times, %d blocks not used any more" % counts
+        if ring.damaged:
+            yield "          %s: in %d blocks something could not be read" % (name, len(ring.damaged))
     if app.log.archive_fault:
         yield "          no days of their own: %s" % app.log.archive_fault
     if app.log.n_unkept:

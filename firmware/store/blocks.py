@@ -10,6 +10,8 @@ _LEAST_BYTES = const(4096)
 # Read back without taking heap: what a reading of two or three points fits into.
 _PART_BYTES = const(40)
 _EIO = const(5)
+# How often it is tried to read back what was programmed.
+_READS = const(3)
 
 # Block-device protocol, ioctl operations.
 _BLOCK_COUNT = const(4)
@@ -71,7 +73,15 @@ class Blocks:
             failed = error
         n = len(data)
         back = self._back[n] if n <= _PART_BYTES else bytearray(n)
-        self.device.readblocks(block, back, offset)
+        for _ in range(_READS):
+            try:
+                self.device.readblocks(block, back, offset)
+                break
+            except OSError as error:
+                failed = failed or error
+        else:
+            self.n_failed += 1
+            raise failed
         if back != data:
             self.n_failed += 1
             raise failed or OSError(_EIO)

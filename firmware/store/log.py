@@ -39,22 +39,24 @@ class Log:
         self.meters = meters
         self.counts = {}
         self.latest = {}
-        # What the ring was written under before this start, record.About; None: nothing was written.
-        self.about_before = None
         self.config_hash = config_hash
         self.appended = None
         self._spans = {}
         self.days = Days(zone, self.day)
+        ring.heading = lambda: self._heading(self.about())
+        # What the day that is being kept was made under, payload of an ABOUT note; None: as now.
+        self._kept_under = None
+        if archive:
+            archive.ring.heading = lambda: self._heading(self._kept_under or self.about())
         for each in self.rings():
-            each.heading = self._heading
             each.decoder.shared = {meter.name: meter for meter in meters}
 
     def rings(self):
         """The ring, and the archive's if there is one."""
         return (self.ring, self.archive.ring) if self.archive else (self.ring,)
 
-    def _heading(self):
-        notes = [(record.ABOUT, self.about())]
+    def _heading(self, about):
+        notes = [(record.ABOUT, about)]
         for i, meter in enumerate(self.meters):
             # Meters of one model have the same points: said once, they take a tenth less of the flash.
             same = [j for j in range(i) if self.meters[j].points == meter.points]
@@ -67,12 +69,14 @@ class Log:
 
     # -- start ----------------------------------------------------------------------------------------------
 
-    def open(self):
-        """Mount ring and archive and take up the open day of every meter. True if the ring was formatted."""
+    def open(self, tell_change=None):
+        """Mount ring and archive and take up the open day of every meter. True if the ring was formatted.
+
+        tell_change(key, old, new): called for what differs from before this start; when it returns, that is noted."""
         # Only the start needs it.
         from firmware.store.takeup import take_up
 
-        return take_up(self)
+        return take_up(self, tell_change)
 
     def resume(self, now_s):
         """The slot each meter is due for next; slots that passed while the gateway was not running become misses.
@@ -171,14 +175,6 @@ class Log:
         """Note that the clock was set: what stands behind it counts by the new time."""
         self.ring.note(record.TIME, record.put_time(from_s, to_s, source))
 
-    def changes(self):
-        """[(key, old, new), ..] that differs from what the ring was written under before this start."""
-        before = self.about_before
-        if before is None:
-            return []
-        pairs = ("config", before.config, self.config_hash), ("zone", before.zone, self.zone.text)
-        return [pair for pair in pairs + (("version", before.version, VERSION),) if pair[1] != pair[2]]
-
     def identify(self, index, serial, tell):
         """What a meter says is its own number. Another than before is an event; tell(members) stores it."""
         meter = self.meters[index]
@@ -221,9 +217,22 @@ class Log:
             for index, meter in enumerate(self.meters):
                 # Of a meter that is no longer there the archive has no names any more.
                 if meter.name == found.meter and meter.points == found.points:
-                    self.archive.keep_day(seq, index, found, meter.every_s)
+                    self._keep_day(seq, index, found, meter.every_s)
+                    return
+            self.n_unkept += 1
         except (OSError, MetergateError):
             self.n_unkept += 1
+
+    def _keep_day(self, seq, index, day, every_s):
+        """Put a day into the archive, noted before it what it was made under, where that is not what the notes in force say."""
+        config, zone = day.config or self.config_hash, day.zone or self.zone.text
+        self._kept_under = record.put_about(config, zone, VERSION, self.ring.log)
+        ring = self.archive.ring
+        about = ring.decoder.about
+        if about and (about.config, about.zone) != (config, zone):
+            ring.note(record.ABOUT, self._kept_under)
+        self.archive.keep_day(seq, index, day, every_s)
+        self._kept_under = None
 
     def _append(self, found, payload):
         seq = self.ring.append(found.kind, payload, record.bounds_of(found))

@@ -31,7 +31,7 @@ class Reader:
         self.ring = ring
         self.decoder = Decoder(shared, ring.is_archive)
         self.n_damaged = 0
-        self.seq = 0
+        self.seq = self._given = 0
         self._window = memoryview(bytearray(_WINDOW_BYTES))
         if block < 0:
             # Nothing stands there yet: it begins with the oldest when there is one.
@@ -55,7 +55,7 @@ class Reader:
             return
         # One that was retired when it should have taken its header has nothing else.
         if block not in ring.blocks.retired and not ring.blocks.is_erased(block, HEADER_BYTES):
-            self.n_damaged += 1
+            self._count_damage()
         if not self.seq or not mark:
             # Nothing says what its records' checks begin with.
             self.offset = ring.blocks.bytes
@@ -78,15 +78,19 @@ class Reader:
             end = ring.offset if self.block == ring.block else ring.blocks.bytes
             if not self.is_end(end):
                 found = self.take(self.offset, self.seq, end) or self._pass(end)
-                if found:
+                if found and not 0 < found[1] <= self._given:
+                    self._given = max(self._given, found[1])
                     return found
+                if found:
+                    # Written once more, since it was not seen to stand here.
+                    continue
             if self.block == ring.block:
                 break
             seq = self.seq
             self._enter(search.following(ring, self.block))
             # Records are missing that were neither overwritten nor seen to be damaged.
-            if seq != self.seq and self.generation > ring.gone + 1:
-                self.n_damaged += 1
+            if seq < self.seq and self.generation > ring.gone + 1:
+                self._count_damage()
         return None
 
     def view(self, offset, n, end):
@@ -183,5 +187,9 @@ class Reader:
         found = Salvage(self, end).find()
         self._window, self._from, self._to = small, 0, 0
         if found:
-            self.n_damaged += 1
+            self._count_damage()
         return found
+
+    def _count_damage(self):
+        self.n_damaged += 1
+        self.ring.damaged.add(self.generation)

@@ -40,7 +40,7 @@ class Ring:
     block, first_seq; gone, the newest generation that is given up; first_time and last_time of the newest block's records, in
     seconds since the epoch (first above last: none has a time). record_bytes: what records and notes have taken, with their
     checks; n_waited: appends that had to wait for an erase; n_torn: blocks given up at a start since they ended in torn
-    bytes."""
+    bytes; damaged: generations of the blocks in which something could not be read, a set."""
 
     def __init__(self, device, now_s, is_archive=False):
         self.is_archive = is_archive
@@ -57,6 +57,7 @@ class Ring:
         self.spares = []
         self.decoder = Decoder(None, is_archive)
         self.first_time, self.last_time = 0, -1
+        self.damaged = set()
         # Of forecast: the generation it is of, and how many seconds a block lasts.
         self.pace = 0, 0
         self.record_bytes = self.n_waited = self.n_torn = 0
@@ -217,6 +218,10 @@ class Ring:
     def reader(self, seq, shared=None):
         """Reader of all records from the block that holds seq, or the oldest if it is gone. shared: as Decoder has it."""
         return Reader(self, search.block_of_seq(self, seq), shared)
+
+    def reader_of(self, block, shared=None):
+        """Reader of all records from this block on."""
+        return Reader(self, block, shared)
 
     def reader_at(self, at_s, shared=None):
         """Reader from the first block that holds anything of at_s or later; what is older may stand behind it."""

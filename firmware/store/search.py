@@ -50,6 +50,7 @@ def give_up(ring, block):
     if not generation:
         return
     ring.gone = generation
+    ring.damaged = {each for each in ring.damaged if each > generation}
     # A retired block before it that still held something is given up with it.
     while ring.oldest != ring.block and not generation_of(ring, ring.oldest):
         ring.oldest = (ring.oldest + 1) % ring.blocks.n

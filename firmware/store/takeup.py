@@ -1,32 +1,51 @@
 """Takes up a log where it ended: what its newest records say of each meter, and the open days. Only the start needs it."""
 
+from micropython import const
+
 from firmware import VERSION
 from firmware.clock import AHEAD_S
 from firmware.errors import MetergateError
 from firmware.protocols import record
+from firmware.store import search
 
 _OF_METERS = (record.READING, record.MISS, record.DAY)
 
 
-def take_up(log):
+# How many blocks further back a meter is looked for whose names were damaged.
+_MOST_BACK = const(2)
+
+
+def take_up(log, tell_change):
     """As Log.open has it."""
     formatted = log.ring.mount()
     _open_archive(log)
     if formatted:
         return True
     # From the block of the last record on: its heading is whole.
-    reader = log.ring.reader(log.ring.next_seq - 1)
-    known = _known(log.zone, reader)
+    block = search.block_of_seq(log.ring, log.ring.next_seq - 1)
+    known, about, decoder = _known(log, block)
     for meter in log.meters:
         old = known.get(meter.name)
         if old:
             meter.last_slot_s, meter.next_day = old.last_slot_s, old.next_day
             if meter.serial is not None:
                 meter.serial = old.serial
-    log.about_before = reader.decoder.about
-    _say_anew(log, log.ring, reader.decoder)
+    if about and tell_change:
+        # The archive gets them by the refolding, in their order behind days that a cut kept from it.
+        archive, log.archive = log.archive, None
+        # Told before the new is noted: after a cut between the two it comes twice, not never.
+        for key, old, new in _changes(log, about):
+            tell_change(key, old, new)
+        log.archive = archive
+    _say_anew(log, log.ring, decoder)
     _refold(log)
     return False
+
+
+def _changes(log, before):
+    """[(key, old, new), ..] that differs from the About before."""
+    pairs = ("config", before.config, log.config_hash), ("zone", before.zone, log.zone.text)
+    return [pair for pair in pairs + (("version", before.version, VERSION),) if pair[1] != pair[2]]
 
 
 def _open_archive(log):
@@ -66,17 +85,24 @@ def _same_names(meters, in_force):
     return True
 
 
-def _known(zone, reader):
-    """name -> MeterNames as the newest records left them; the reader's decoder then knows the notes in force."""
-    known = {}
-    for kind, _, found in reader:
-        if found is None:
-            continue
-        if kind == record.NAMES:
-            known[found.name] = found
-        elif kind in _OF_METERS:
-            _follow(zone, known, found)
-    return known
+def _known(log, block):
+    """(name -> MeterNames as the newest records left them, the newest About, a decoder that knows the notes in force)."""
+    for _ in range(_MOST_BACK + 1):
+        known, about, reader = {}, None, log.ring.reader_of(block)
+        for kind, _, found in reader:
+            if found is None:
+                continue
+            about = reader.decoder.about or about
+            if kind == record.NAMES:
+                known[found.name] = found
+            elif kind in _OF_METERS:
+                _follow(log.zone, known, found)
+        before = search.before(log.ring, block)
+        if not reader.n_damaged or before < 0 or all(meter.name in known for meter in log.meters):
+            break
+        # Its names may have been damaged: they stand at the beginning of each block.
+        block = before
+    return known, about, reader.decoder
 
 
 def _follow(zone, known, found):
@@ -94,14 +120,14 @@ def _follow(zone, known, found):
 def _refold(log):
     """Fold the records since the oldest open day again, and write the summaries that a cut left unwritten."""
     starts = [log.zone.midnight_s(meter.next_day) for meter in log.meters if meter.next_day]
-    if not starts:
-        return
+    # A clock that was ahead may have put a slot of the day into a block before the one opened when the day began.
+    ring = log.ring
+    reader = ring.reader_at(min(starts) - AHEAD_S) if starts else ring.reader(ring.next_seq - 1)
     by_name = {meter.name: meter for meter in log.meters}
     unwritten = {}
     emit = log.days.emit
     log.days.emit = lambda meter, day: unwritten.update({(meter.name, day.day): day})
-    # A clock that was ahead may have put a slot of the day into a block before the one opened when the day began.
-    for kind, seq, found in log.ring.reader_at(min(starts) - AHEAD_S):
+    for kind, seq, found in reader:
         if found is None:
             continue
         if kind == record.NAMES:

@@ -33,7 +33,8 @@ class Outbox:
         self.n_unreadable = 0
         self.n_messages = 0
         self.n_acknowledged = 0
-        self._told_seq = 0
+        # What was gone before this start has been told, or is told by the seqs.
+        self._told_seq = self._ring.first_seq
         self.restart()
 
     def restart(self):

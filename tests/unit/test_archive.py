@@ -23,13 +23,28 @@ class _Unit:
         self.now_s = self.slot_s = _MIDNIGHT_S
         self.start()
 
+    def start_cut(self, which, cut_after):
+        """A start with another configuration, cut behind so many bytes of one region."""
+        self.flash.power_on()
+        self.days.power_on()
+        (self.flash if which == "ring" else self.days).cut_after = cut_after
+        self._open("ffffffff")
+
     def start(self, config="a1b2c3d4"):
         self.flash.power_on()
         self.days.power_on()
+        self._open(config)
+
+    def _open(self, config):
         meters = [MeterNames("m%d" % i, 3600, _POINTS) for i in range(self.n_meters)]
         archive = Archive(self.days, lambda: self.now_s)
         self.log = Log(Ring(self.flash, lambda: self.now_s), _ZONE, config, meters, archive)
-        self.log.open()
+        self.changes = []
+        self.log.open(self._tell)
+
+    def _tell(self, key, old, new):
+        self.changes.append((key, old, new))
+        self.log.event('"t":%d,"event":"change","key":"%s"' % (self.now_s, key), record.CHANGE)
 
     def read(self, n_slots):
         for _ in range(n_slots):
@@ -136,13 +151,47 @@ def test_another_configuration_is_noted_in_both():
     unit.read(26)
     unit.n_meters = 3
     unit.start("ffffffff")
-    assert unit.log.changes() == [("config", "a1b2c3d4", "ffffffff")]
+    assert unit.changes == [("config", "a1b2c3d4", "ffffffff")]
     unit.read(26)
-    assert [row[2][0] for row in unit.kept()] == ["m0", "m1", "m0", "m1", "m2"]
+    assert [row[2][0] for row in unit.kept() if row[0] == record.DAY] == ["m0", "m1", "m0", "m1", "m2"]
     days = [item for kind, _, item in unit._reader() if kind == record.DAY]
     assert {day.config for day in days[:2]} == {"a1b2c3d4"} and {day.config for day in days[2:]} == {"ffffffff"}
     unit.start("ffffffff")
-    assert unit.log.changes() == []
+    assert unit.changes == []
+
+
+def test_a_cut_at_any_byte_of_a_start_with_another_configuration_loses_neither_change_nor_day():
+    n_cuts = 0
+    for which in "ring", "days":
+        cut_after, is_whole = 0, False
+        while not is_whole:
+            unit = _Unit()
+            unit.read(24)
+            # The day's summaries are cut off the archive: the next start copies them, under what they were made.
+            unit.days.cut_after = 60
+            try:
+                unit.read(2)
+                raise AssertionError("no cut")
+            except Cut:
+                pass
+            (unit.flash if which == "ring" else unit.days).power_on()
+            try:
+                unit.start_cut(which, cut_after)
+                is_whole = True
+            except Cut:
+                n_cuts += 1
+            unit.start("ffffffff")
+            unit.read(1)
+            changes = [row for row in unit.logged() if row[0] == record.CHANGE]
+            assert len(changes) in (1, 2), (which, cut_after, changes)
+            assert unit.kept() == unit.logged(), (which, cut_after)
+            kept, logged = [
+                [item.config for kind, _, item in reader if kind == record.DAY]
+                for reader in (unit._reader(), unit.log.ring.reader(0))
+            ]
+            assert kept == logged and kept[0] == "a1b2c3d4", (which, cut_after, kept, logged)
+            cut_after += 3
+    assert n_cuts > 20
 
 
 def test_an_archive_of_another_log_goes_on_with_this_one():

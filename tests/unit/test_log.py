@@ -596,6 +596,22 @@ def test_the_latest_reading_is_known_after_a_restart():
     assert {name: found.slot_s for name, found in gateway.log.latest.items()} == dict.fromkeys(_METERS, _MIDNIGHT_S + 7200)
 
 
+def test_damaged_names_in_the_newest_block_cost_no_day_and_make_no_slot_twice():
+    gateway = _Gateway(fills=300)
+    for i in range(90):
+        gateway.read(_MIDNIGHT_S + 900 * i)
+    before = gateway.log.meters[0]
+    block = gateway.ring.block
+    # Behind mark and header stands ABOUT, then the first meter's names.
+    gateway.flash.bytes[block * 4096 + 70 + 45] ^= 1
+    gateway.restart()
+    after = gateway.log.meters[0]
+    assert after.next_day == before.next_day and before.last_slot_s - 20 * 900 < after.last_slot_s <= before.last_slot_s
+    gateway.resume(_MIDNIGHT_S + 86400 + 1800)
+    gateway.read(_MIDNIGHT_S + 86400 + 1800)
+    assert [day for meter, day, _ in gateway.days() if meter == "main"] == [before.next_day]
+
+
 def test_records_that_cannot_be_decoded_do_not_stop_a_start():
     gateway = _Gateway(meters=_hourly)
     gateway.read(_MIDNIGHT_S)

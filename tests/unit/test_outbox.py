@@ -331,7 +331,13 @@ def test_what_is_overwritten_while_nobody_reads_is_told_at_once_and_once():
     for _ in range(3):
         gateway.outbox.tell_overwritten()
     assert gateway.lost == [(1, first - 1)] and gateway.outbox.n_lost == first - 1
-    # A session that begins later does not tell it again.
+    # A session that begins later does not tell it again, nor does another start.
     gateway.outbox.restart()
     assert _seqs(_next(gateway.outbox))[0] == first
     assert gateway.lost == [(1, first - 1)]
+    again = _Gateway(flash=gateway.flash)
+    again.outbox.tell_overwritten()
+    assert _seqs(_next(again.outbox))[0] == first and again.lost == []
+    again.lap()
+    again.outbox.tell_overwritten()
+    assert again.lost == [(first, again.ring.first_seq - first)]

@@ -486,6 +486,32 @@ def test_a_write_that_fails_costs_no_record_and_retires_its_block():
         assert again.ring.blocks.retired == life.ring.blocks.retired
 
 
+class _Unread:
+    """A flash that cannot be read so many times."""
+
+    def __init__(self, flash, n_fails):
+        self.n_fails = n_fails
+        self.writeblocks, self.ioctl = flash.writeblocks, flash.ioctl
+        self._read = flash.readblocks
+
+    def readblocks(self, block, buf, offset=0):
+        if self.n_fails:
+            self.n_fails -= 1
+            raise OSError(5)
+        self._read(block, buf, offset)
+
+
+def test_a_record_that_cannot_be_read_back_is_not_given_twice():
+    for n_fails, n_retired in ((1, 0), (3, 1)):
+        life = _full()
+        life.ring.blocks.device = _Unread(life.flash, n_fails)
+        life.event(20)
+        life.steps(5)
+        assert len(life.ring.blocks.retired) == life.ring.blocks.n_failed == n_retired
+        life.save(True)
+        check(_again(life), life.promise(), n_fails)
+
+
 def test_a_write_that_is_said_to_have_failed_but_did_not_counts():
     life = _full()
     write = life.flash.writeblocks

@@ -217,7 +217,8 @@ class Chain:
 
     def _read(self, block, expected):
         """Go through the records of a block; expected: the seq that comes first, if its header does not say."""
-        ring = SimpleNamespace(is_archive=self._is_days, blocks=self._blocks, number=self.number, gone=block.generation - 1)
+        ring = SimpleNamespace(is_archive=self._is_days, blocks=self._blocks, number=self.number, damaged=set())
+        ring.gone = block.generation - 1
         ring.block = ring.oldest = block.number
         ring.generation, ring.offset = block.generation, self._blocks.bytes
         block.counts, block.gaps, block.min_s, block.max_s = {}, [], None, None
