@@ -9,6 +9,9 @@ SEED ?= 1
 COUNT ?= 1000000
 PYTHON ?= python3
 VENV := build/venv/bin
+# Tests that take nothing but computing: on all cores at once. The others wait for answers in real time.
+TIMELESS := tests/unit tests/properties $(addprefix tests/system/test_,audit.py decode.py fuzz.py micropython.py ram.py \
+	same_flash.py soak.py store.py)
 SETUP := $(PYTHON) tools/setup.py
 
 .DEFAULT_GOAL := help
@@ -47,7 +50,8 @@ format: setup ## format the code
 test: setup ## check, unit tests on CPython, MicroPython and the twin, system tests with a real TLS broker
 	@$(SETUP) --optional twin
 	@$(MAKE) --no-print-directory check
-	@$(VENV)/python -m pytest --durations=15 --durations-min=1
+	@$(VENV)/python -m pytest -n auto --dist worksteal --durations=15 --durations-min=1 $(TIMELESS) && \
+		$(VENV)/python -m pytest --durations=15 --durations-min=1 $(addprefix --ignore=,$(TIMELESS))
 
 proof: setup ## every cut of a ring's lap; the fuzz with COUNT=1000000 inputs for each decoder, SEED=1: a quarter of an hour on two cores
 	@$(VENV)/python -m tests.proof $(COUNT) $(SEED)

@@ -97,15 +97,22 @@ def _take_blocks(ring, generations):
 
     A retired block still stands with what it held a round ago, or several."""
     n = ring.blocks.n
-    ring.oldest, low, apart = ring.block, ring.generation, 0
+    held = [ring.block]
     spares = [block for block, _ in ring.spares]
     for back in range(1, n):
         block = (ring.block - back) % n
         if block in spares:
             break
-        apart += 1
-        if 0 < low - generations[block] < apart + n // 2 and generations[block]:
-            ring.oldest, low, apart = block, generations[block], 0
+        generation = generations[block]
+        if not 0 < generation < ring.generation:
+            continue
+        # What was opened after a block stands behind it: if not, that one was retired before, and its turn passed over.
+        while generation > generations[held[-1]]:
+            held.pop()
+        apart = (held[-1] - block) % n
+        if generations[held[-1]] - generation < apart + n // 2:
+            held.append(block)
+    ring.oldest, low = held[-1], generations[held[-1]]
     ring.gone = low - 1
     search.note_oldest(ring)
 
