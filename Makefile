@@ -29,7 +29,7 @@ deps: ## third-party modules of the firmware into lib/, checked by sha256
 twin: ## MicroPython of 32 bits, with a board's traits: build/bin/twin, and build/bin/twin-frozen with the firmware in it
 	@$(SETUP) twin
 
-demo: setup ## the whole way on this machine, SECONDS=60: meters, flash, TLS, a data centre, and two power cuts
+demo: setup ## the whole way on this machine, SECONDS=60: meters, flash, TLS, a data centre; a broker and a gateway are killed
 	@$(VENV)/metergate demo --seconds $(SECONDS)
 
 try: setup ## the gateway's console on this terminal, with four simulated meters and no data centre

@@ -31,7 +31,7 @@ async def export(app, words, say):
 
 
 def _behind(words):
-    """The N of `from seq N`, which is taken out of the words; 0 if it is not there."""
+    """The seq before the N of `from seq N`, which is taken out of the words; 0 if it is not there."""
     if "from" not in words:
         return 0
     i = words.index("from")
@@ -39,7 +39,7 @@ def _behind(words):
         raise CommandError(_USAGE)
     n = int(words[i + 2])
     del words[i : i + 3]
-    return n
+    return max(0, n - 1)
 
 
 def range_of(zone, words):

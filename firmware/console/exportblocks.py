@@ -26,7 +26,7 @@ async def export_blocks(app, words, say):
     elif words:
         first = int(words[0])
         count = int(words[1]) if len(words) > 1 else blocks.n - first
-    if first + count > blocks.n:
+    if first >= blocks.n or first + count > blocks.n:
         raise CommandError("there are %d blocks, 0 to %d" % (blocks.n, blocks.n - 1))
     await say("# %s, %d blocks of %d bytes" % ("days" if is_days else "ring", blocks.n, blocks.bytes))
     buf = memoryview(bytearray(_PART_BYTES))

@@ -7,6 +7,9 @@ from firmware.store.ring import Ring
 _USAGE = "write: format ring, or format days, to see what stands there; format ring confirmed to give it up"
 
 
+_NOTHING = "nothing stands there; a ring is begun by itself"
+
+
 async def format_region(app, words, say):
     if words[:1] not in (["ring"], ["days"]) or words[1:] not in ([], ["confirmed"]):
         raise CommandError(_USAGE)
@@ -22,14 +25,17 @@ async def format_region(app, words, say):
         _begin(ring)
         await say("%s holds a new log, %s, and nothing else any more; `restart` takes it up" % (name, ring.log))
         return
-    await say(_held(ring))
+    held = _held(ring)
+    await say(held)
+    if held == _NOTHING:
+        return
     await say("to give that up for ever: format %s confirmed" % name)
 
 
 def _held(ring):
     try:
         if ring.mount():
-            return "nothing stands there; a ring is begun by itself"
+            return _NOTHING
     except StoreError as error:
         return error.args[0]
     return "a ring, log %s, records %d..%d" % (ring.log, ring.first_seq, ring.next_seq - 1)

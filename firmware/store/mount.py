@@ -9,7 +9,7 @@ from micropython import const
 from firmware.errors import StoreError
 from firmware.protocols import record
 from firmware.store import search
-from firmware.store.block import HEADER_BYTES, MARK_BYTES, header_of, is_erased, mark_of
+from firmware.store.block import HEADER_BYTES, MAGIC, MARK_BYTES, header_of, is_erased, mark_of
 from firmware.store.reader import Reader
 
 _ANY_MAGIC = b"MGr"
@@ -60,13 +60,20 @@ def _check_blank(ring):
     """StoreError unless nothing stands on the device, or no more than a mark at its beginning that was cut."""
     blocks = ring.blocks
     for block in range(blocks.n):
-        if blocks.is_erased(block, 0 if block else MARK_BYTES):
+        if blocks.is_erased(block, 0 if block or not _is_cut_mark(blocks) else MARK_BYTES):
             continue
         head = bytearray(len(_ANY_MAGIC) + 1)
         blocks.read(block, head)
-        if head[:-1] == _ANY_MAGIC:
+        if head[:-1] == _ANY_MAGIC and head[-1] != MAGIC[-1]:
             raise StoreError("the ring is of format %s, and this firmware's is 2" % chr(head[-1]), _HINT)
         raise StoreError("block %d holds what is no ring" % block, _HINT)
+
+
+def _is_cut_mark(blocks):
+    """True if block 0 begins as a mark does, as far as that was programmed."""
+    head = bytearray(len(MAGIC))
+    blocks.read(0, head)
+    return all(byte & MAGIC[i] == MAGIC[i] for i, byte in enumerate(head))
 
 
 def _format(ring):

@@ -171,12 +171,12 @@ def test_what_is_no_date_or_word_is_refused():
     raised(CommandError, range_of, _ZONE, ["2026-11-21"] * 3)
 
 
-def test_it_goes_on_behind_a_seq():
+def test_it_goes_on_from_a_seq():
     app = _App(16)
     app.read(300)
-    assert app.seqs("from", "seq", "120") == list(range(121, 301))
-    assert app.seqs("2026-11-22", "2026-11-23", "from", "seq", "180") == list(range(181, 192))
-    assert app.seqs("from", "seq", "300") == app.seqs("from", "seq", "9999") == []
+    assert app.seqs("from", "seq", "121") == list(range(121, 301))
+    assert app.seqs("2026-11-22", "2026-11-23", "from", "seq", "181") == list(range(181, 192))
+    assert app.seqs("from", "seq", "301") == app.seqs("from", "seq", "9999") == []
 
 
 def test_progress_is_told_and_what_is_appended_meanwhile_left_out():
@@ -193,7 +193,7 @@ def test_what_is_overwritten_is_said_and_is_no_damage():
     app.fill(150)
     first = app.ring.first_seq
     assert first > 61
-    lines = app.lines("from", "seq", "60", "json")
+    lines = app.lines("from", "seq", "61", "json")
     assert lines[1] == "# seq 61..%d overwritten" % (first - 1)
     assert json.loads(lines[2])["seq"] == first and lines[-1].endswith(", 0 places could not be read")
     assert app.seqs()[0] == first

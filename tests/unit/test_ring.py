@@ -69,7 +69,15 @@ def test_what_is_no_ring_is_said_and_not_touched():
     image = bytes(i * 7 & 0xFF for i in range(4 * BLOCK))
     other = bytearray(b"\xff" * (4 * BLOCK))
     other[BLOCK : BLOCK + 4] = b"MGr1"
-    for held, words in ((image, "block 0 holds what is no ring"), (other, "the ring is of format 1")):
+    text, older = bytearray(b"\xff" * (4 * BLOCK)), bytearray(b"\xff" * (4 * BLOCK))
+    text[:5], older[:14] = b"hello", b"MGr1" + bytes(10)
+    nothing = "block 0 holds what is no ring"
+    for held, words in (
+        (image, nothing),
+        (text, nothing),
+        (other, "the ring is of format 1"),
+        (older, "the ring is of format 1"),
+    ):
         flash = NorFlash(4, held)
         error = raised(StoreError, Ring(flash, lambda: T0).mount)
         assert error.args[0].startswith(words) and "`format`" in error.args[1]
