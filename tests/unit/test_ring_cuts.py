@@ -2,8 +2,9 @@
 
 import sys
 
+from firmware.protocols import record
 from tests.sim.flash import NEARLY, Cut, NorFlash
-from tests.sim.ringrig import Life, Proof, check, cut_erase, cut_write, lap
+from tests.sim.ringrig import BLOCK, T0, Life, Proof, check, cut_erase, cut_write, lap
 
 # CPython goes through thousands of cuts, MicroPython through some hundreds; `make proof` through all of them.
 _IS_PC = sys.implementation.name != "micropython"
@@ -54,19 +55,30 @@ def test_a_region_that_was_never_erased_wholly_is_not_taken_for_a_spare():
         assert found.ring.next_seq == again.ring.next_seq
 
 
-def test_each_state_of_a_torn_byte_of_a_reading_is_that_reading_or_nothing():
+def test_each_state_of_a_torn_byte_of_a_frame_is_that_frame_or_nothing():
     """Bytes are programmed in order, so a torn frame is whole bytes, one torn byte of any bits, and erased ones."""
     life = Life(NorFlash(4), n_meters=2)
-    life.ring.keep_consumers(("province",))
+    ring = life.ring
+    ring.keep_consumers(("province",))
     for i in range(6):
         life.read(i % 2, i)
+    life.durable = dict(ring.cursors.positions)
+    life.acknowledge("province", 3)
     before = bytes(life.flash.bytes)
-    ring = life.ring
-    for i in (6, 7):
-        place = ring.block * 4096 + ring.offset
-        last = ring.next_seq - 1
-        life.read(i % 2, i)
-        data = bytes(life.flash.bytes[place : ring.block * 4096 + ring.offset])
+    writes = (
+        lambda: life.read(0, 6),
+        lambda: life.read(1, 7),
+        lambda: life.miss(1, 2),
+        lambda: life.event(9),
+        lambda: life.save(True),
+        lambda: ring.note(record.NAMES, record.put_names(1, life.meters[1])),
+        lambda: ring.note(record.TIME, record.put_time(T0, T0 + 9, "ntp")),
+    )
+    for i, write in enumerate(writes):
+        offset, last, positions = ring.offset, ring.next_seq - 1, dict(life.durable)
+        place = ring.block * BLOCK + offset
+        write()
+        data = bytes(life.flash.bytes[place : ring.block * BLOCK + ring.offset])
         for n in range(len(data)):
             # Each superset of its bits.
             for byte in range(data[n] + (0 if _IS_PC else 200), 256):
@@ -75,8 +87,10 @@ def test_each_state_of_a_torn_byte_of_a_reading_is_that_reading_or_nothing():
                 flash = NorFlash(4, before)
                 flash.bytes[place : place + n] = data[:n]
                 flash.bytes[place + n] = byte
-                found = Life(flash, life.now_s, life.expected, 2)
-                assert found.ring.next_seq == last + 1, (n, byte)
+                found = Life(flash, life.now_s, life.expected, 2).ring
+                assert found.next_seq == last + 1 and found.cursors.positions == positions, (i, n, byte)
+                # Nothing of it is taken, and nothing is written over it.
+                assert found.offset == (offset if n == 0 and byte == 0xFF else BLOCK), (i, n, byte)
         before = bytes(life.flash.bytes)
 
 
