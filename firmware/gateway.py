@@ -18,17 +18,13 @@ from firmware.store.log import Log
 from firmware.store.ring import Ring
 from firmware.supervisor import Supervisor
 from firmware.unload import unload
+from firmware.upkeep import Upkeep
 from firmware.uplink.centre import Centre
 from firmware.uplink.link import Link
 from firmware.uplink.names import Names
 from firmware.uplink.timekeeper import TimeKeeper
 
 _WATCHDOG_MS = const(120000)
-# An erase of a flash with some years' use, and some more; for how long it is put off while slots come.
-_ERASE_MS = const(100)
-_ERASE_WAIT_MS = const(5000)
-# For how long each line is asked for a pause at most.
-_PAUSE_S = const(5)
 
 
 class Gateway:
@@ -43,19 +39,26 @@ class Gateway:
         self.start_cause = board.start_cause()
         self.now_s = clock.now_s
         self.supervisor = Supervisor(self._crashed)
-        self._n_store = 0
         zone = config.gateway.zone
         self.lines = lines
         self.meters = meters
         self.ring = Ring(board.ring_device(), self.now_s)
-        days = board.days_device()
-        archive = Archive(days, self.now_s) if days else None
+        archive, fault = self._archive()
         self.log = Log(self.ring, zone, config.hash, [meter.names() for meter in self.meters], archive)
+        self.log.archive_fault = fault
         self.report = Report(self)
         self.polls = []
         self.quiet = Quiet(lines, self.polls, clock.now_ms)
         self._build_uplinks()
         self._build_polls(zone)
+
+    def _archive(self):
+        """(Archive or None, why there is none although there is a region for it)."""
+        try:
+            days = self.board.days_device()
+            return (Archive(days, self.now_s) if days else None), None
+        except (OSError, MetergateError) as error:
+            return None, error
 
     def _build_uplinks(self):
         config, board = self.config, self.board
@@ -65,10 +68,13 @@ class Gateway:
             config.network.ntp, self.names, self.link, self.now_s, self._set_clock, board.clock_kept(), self._stepped
         )
         # The ring says where each data centre's cursor stands, so it is mounted before the outboxes are made.
-        if self.log.open(self._tell_change):
+        formatted = self.log.open(self._tell_change)
+        self.upkeep = Upkeep(self.log, self.quiet, self.tell, self._tell_overwritten)
+        self.upkeep.erase_first()
+        if formatted:
             self.tell('"event":"log_formatted"')
         unload("firmware.store.mount", "firmware.store.takeup")
-        self.ring.keep_consumers([section.name for section in config.uplinks])
+        self.log.keep_consumers([section.name for section in config.uplinks])
         self.centres = [
             Centre(section, config.gateway.id, self.link, self.names, self.log, self.report, self.tell, self.quiet.wait)
             for section in config.uplinks
@@ -108,6 +114,10 @@ class Gateway:
     def _clock_quality(self):
         return 0 if self.time.is_synchronised else record.Q_UNSYNCHRONISED
 
+    def _tell_overwritten(self):
+        for centre in self.centres:
+            centre.outbox.tell_overwritten()
+
     def _wake_centres(self):
         for centre in self.centres:
             centre.wake()
@@ -118,11 +128,7 @@ class Gateway:
     def tell(self, members, kind=record.EVENT):
         """Store an event, or a change, with its time, null while the clock is not known."""
         now_s = self.now_s()
-        try:
-            self.log.event('"t":%s,%s' % (now_s if clock.is_known(now_s) else "null", members), kind)
-        except (OSError, MetergateError):
-            # The flash may be what it is about; the supervisor's counts are in health all the same.
-            self.supervisor.crashes["log"] = self.supervisor.crashes.get("log", 0) + 1
+        self.log.event('"t":%s,%s' % (now_s if clock.is_known(now_s) else "null", members), kind)
 
     def _tell_change(self, key, old, new):
         members = '"event":"change","by":"start","key":"%s","old":%s,"new":%s' % (key, payload.text(old), payload.text(new))
@@ -147,12 +153,12 @@ class Gateway:
             start("link", self.link.run_link)
             if self.config.network.ntp:
                 start("time", self.time.run_time)
-        start("store", self._run_store)
+        start("store", self.upkeep.run_upkeep)
         start("shell", Shell(self, echo=not self.board.on_pc).run_shell)
         for centre in self.centres:
             start("uplink " + centre.name, centre.run_centre)
         start("measure", self._run_measure)
-        self.supervisor.watch("store", lambda: self._n_store)
+        self._watch("store", self.upkeep)
         for centre in self.centres:
             self._watch("uplink " + centre.name, centre)
         await self.supervisor.run_watchdog(self.board.watchdog(_WATCHDOG_MS), starts.stays_up)
@@ -169,32 +175,3 @@ class Gateway:
             poll.start(due)
             self._watch("poll " + poll.name, poll)
             self.supervisor.start("poll " + poll.name, poll.run_poll)
-
-    async def _run_store(self):
-        """Erase ahead while no line is busy, or sends at least, and write cursors down when they are due."""
-        while True:
-            self._n_store += 1
-            for ring in self.log.rings():
-                if ring.needs_erase:
-                    await self._erase_ahead(ring)
-            self.ring.save_cursors()
-            await asyncio.sleep(1)
-
-    async def _erase_ahead(self, ring):
-        """Erase a ring's next block at a moment when nobody minds; for the last one all lines are asked for a pause."""
-        lines = ()
-        if ring.spares:
-            await self.quiet.wait(_ERASE_MS, _ERASE_WAIT_MS)
-            if not self.quiet.is_quiet(_ERASE_MS):
-                return
-        else:
-            lines = await self.quiet.pause(_PAUSE_S)
-        try:
-            ring.prepare()
-        except OSError:
-            # It is counted and retired; the one behind it is next.
-            self.tell('"event":"flash_failed","retired":%d' % len(ring.blocks.retired))
-        finally:
-            self.quiet.resume(lines)
-        for centre in self.centres:
-            centre.outbox.tell_overwritten()

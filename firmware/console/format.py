@@ -3,6 +3,7 @@
 from firmware.clock import now_s
 from firmware.errors import CommandError, StoreError
 from firmware.store.ring import Ring
+from firmware.upkeep import ERASE_MS, ERASE_WAIT_MS
 
 _USAGE = "write: format ring, or format days, to see what stands there; format ring confirmed to give it up"
 
@@ -21,6 +22,9 @@ async def format_region(app, words, say):
         raise CommandError("the partition table has no partition %s" % name)
     ring = Ring(device, now_s)
     if words[1:]:
+        if app.log:
+            # An erase stands still for all.
+            await app.quiet.wait(ERASE_MS, ERASE_WAIT_MS)
         ring.mount(True)
         _begin(ring)
         await say("%s holds a new log, %s, and nothing else any more; `restart` takes it up" % (name, ring.log))

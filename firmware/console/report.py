@@ -73,7 +73,7 @@ class Report:
         heads = [
             '{"v":%d,"gw":%s,"t":%d' % (payload.VERSION, text(app.config.gateway.id), app.now_s()),
             ',"uptime_s":%d,"memory":{"free":%d,"used":%d},"ring":' % (app.supervisor.uptime_s, free, used),
-            self._ring(app.ring, app.quiet.n_pauses),
+            self._ring(app.ring, app.quiet.n_pauses, app.log.n_unstored),
             ',"days":' + self._days(app.log),
             ',"time":{"source":%s,"age_s":%s}' % (text(app.time.source), self._time_age_s()),
             ',"network":{"up":%s,"losses":%d},"uplinks":[' % (flag(app.link.is_up), app.link.n_losses),
@@ -88,7 +88,7 @@ class Report:
         return self._app.now_s() - self._app.time.set_s if self._app.time.set_s else "null"
 
     @staticmethod
-    def _ring(ring, n_pauses):
+    def _ring(ring, n_pauses, n_unstored):
         return obj(
             ("log", text(ring.log)),
             ("first", str(ring.first_seq)),
@@ -104,6 +104,7 @@ class Report:
             ("failed", str(ring.blocks.n_failed)),
             ("retired", str(len(ring.blocks.retired))),
             ("damaged", str(len(ring.damaged))),
+            ("unstored", str(n_unstored)),
         )
 
     @staticmethod

@@ -54,6 +54,8 @@ def _flash_lines(app):
             yield "          %s: failed %d times, %d blocks not used any more" % counts
         if ring.damaged:
             yield "          %s: in %d blocks something could not be read" % (name, len(ring.damaged))
+    if app.log.n_unstored:
+        yield "          %d records could not be stored" % app.log.n_unstored
     if app.log.archive_fault:
         yield "          no days of their own: %s" % app.log.archive_fault
     if app.log.n_unkept:

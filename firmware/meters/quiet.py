@@ -43,21 +43,37 @@ class Quiet:
             await asyncio.sleep_ms(_NAP_MS)
 
     async def pause(self, most_s):
-        """Ask every line for a pause, and wait at most most_s seconds for the exchanges that go on. The lines that were got,
-        for resume().
+        """Ask every line for a pause, and wait at most most_s seconds for the exchanges that go on, and then for what is being
+        sent. The lines that were got, for resume().
 
         A slot that comes meanwhile is late by no more than that and what the caller takes."""
         self.n_pauses += 1
         begun_ms = time.ticks_ms()
-        held = []
-        for line in self._lines:
-            rest_s = most_s - time.ticks_diff(time.ticks_ms(), begun_ms) // 1000
-            try:
-                await asyncio.wait_for(line.lock.acquire(), max(1, rest_s))
-            except asyncio.TimeoutError:
-                continue
-            held.append(line)
+        held, is_done = [], False
+        try:
+            for line in self._lines:
+                left_ms = most_s * 1000 - time.ticks_diff(time.ticks_ms(), begun_ms)
+                if await self._got(line, left_ms):
+                    held.append(line)
+            if len(held) < len(self._lines):
+                # Who stands still while a request is sent holds its driver on over the reply.
+                await self.wait(0, 0)
+            is_done = True
+        finally:
+            if not is_done:
+                self.resume(held)
         return held
+
+    @staticmethod
+    async def _got(line, left_ms):
+        """True if the line could be had for oneself within that time."""
+        if left_ms <= 0 and line.lock.locked():
+            return False
+        try:
+            await asyncio.wait_for(line.lock.acquire(), max(1, left_ms) / 1000)
+        except asyncio.TimeoutError:
+            return False
+        return True
 
     @staticmethod
     def resume(lines):

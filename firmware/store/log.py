@@ -8,7 +8,7 @@ from micropython import const
 
 from firmware import VERSION
 from firmware.clock import AHEAD_S, slot_after, slot_at, slots_between
-from firmware.errors import MetergateError
+from firmware.errors import MetergateError, StoreError
 from firmware.protocols import record
 from firmware.protocols.dayrecord import put_day
 from firmware.store.days import Days
@@ -32,8 +32,8 @@ class Log:
     def __init__(self, ring, zone, config_hash, meters, archive=None):
         self.ring = ring
         self.archive = archive
-        # What the archive could not take; the log has it all the same.
-        self.n_unkept = 0
+        # What the flash did not take; and what the archive did not: the log has that all the same.
+        self.n_unstored = self.n_unkept = 0
         self.archive_fault = None
         self.zone = zone
         self.meters = meters
@@ -111,14 +111,18 @@ class Log:
     # -- records --------------------------------------------------------------------------------------------
 
     def reading(self, index, slot_s, at_s, quality, values):
-        """Store one reading of meter number index; values: scaled integers or None. Returns its seq."""
+        """Store one reading of meter number index; values: scaled integers or None. Returns its seq, 0: it is not stored."""
         self._end_span(index)
         meter = self.meters[index]
-        seq = self.ring.reading(index, slot_s - record.EPOCH_S, at_s - slot_s, quality, values)
-        self._count(record.READING)
-        meter.last_slot_s = slot_s
         found = record.Reading(meter.name, meter.points, slot_s, at_s, quality, values)
         self.latest[meter.name] = found
+        try:
+            seq = self.ring.reading(index, slot_s - record.EPOCH_S, at_s - slot_s, quality, values)
+        except OSError:
+            self.n_unstored += 1
+            return 0
+        self._count(record.READING)
+        meter.last_slot_s = slot_s
         self.days.add(meter, found)
         return seq
 
@@ -161,19 +165,19 @@ class Log:
         """Write down what is gathered: before a wanted stop."""
         for index in list(self._spans):
             self._end_span(index)
-        self.ring.save_cursors(force=True)
+        self.save_cursors(True)
 
     def event(self, members, kind=record.EVENT):
         """Store an event; members: its JSON members without braces. Returns its seq."""
         found = record.Event(kind, members)
         seq = self._append(found, members.encode())
-        if kind == record.CHANGE:
+        if seq and kind == record.CHANGE:
             self.keep(seq, found)
         return seq
 
     def clock_set(self, from_s, to_s, source):
         """Note that the clock was set: what stands behind it counts by the new time."""
-        self.ring.note(record.TIME, record.put_time(from_s, to_s, source))
+        self.note(record.TIME, record.put_time(from_s, to_s, source))
 
     def identify(self, index, serial, tell):
         """What a meter says is its own number. Another than before is an event; tell(members) stores it."""
@@ -191,18 +195,21 @@ class Log:
         self._name(index, meter)
 
     def _name(self, index, meter):
-        self.ring.note(record.NAMES, record.put_names(index, meter))
+        self.note(record.NAMES, record.put_names(index, meter))
 
     def _put_miss(self, index, first_s, last_s, n, cause):
         meter = self.meters[index]
         found = record.Miss(meter.name, first_s, last_s, n, cause)
-        self._append(found, record.put_miss(index, first_s, last_s, n, cause))
+        if not self._append(found, record.put_miss(index, first_s, last_s, n, cause)):
+            return
         meter.last_slot_s = last_s
         self.days.add(meter, found)
 
     def day(self, meter, day):
         """Store a Day of a record.MeterNames, here and in the archive."""
         seq = self._append(day, put_day(self.meters.index(meter), day, meter.every_s))
+        if not seq:
+            return
         meter.next_day = day.day + 1
         self.keep(seq, day)
 
@@ -235,9 +242,36 @@ class Log:
         self._kept_under = None
 
     def _append(self, found, payload):
-        seq = self.ring.append(found.kind, payload, record.bounds_of(found))
+        try:
+            seq = self.ring.append(found.kind, payload, record.bounds_of(found))
+        except (OSError, StoreError):
+            self.n_unstored += 1
+            return 0
         self._count(found.kind)
         return seq
+
+    def note(self, kind, payload):
+        """Note in the log what the records behind it mean."""
+        try:
+            self.ring.note(kind, payload)
+        except OSError:
+            self.n_unstored += 1
+
+    def keep_consumers(self, names):
+        """As Ring.keep_consumers."""
+        try:
+            self.ring.keep_consumers(names)
+        except OSError:
+            # They stand in memory.
+            self.n_unstored += 1
+
+    def save_cursors(self, force=False):
+        """As Ring.save_cursors; where the flash does not take them, what was sent is sent again after a start."""
+        try:
+            self.ring.save_cursors(force)
+        except OSError:
+            # It is counted by the ring.
+            return
 
     def _count(self, kind):
         self.counts[kind] = self.counts.get(kind, 0) + 1

@@ -191,8 +191,8 @@ class Ring:
 
     @property
     def needs_erase(self):
-        """True while fewer blocks are erased ahead than should be."""
-        return len(self.spares) < _SPARES
+        """True while fewer blocks are erased ahead than should be, and there is one to erase."""
+        return len(self.spares) < _SPARES and turn.next_block(self) >= 0
 
     def prepare(self):
         """Erase the next block in turn if one is needed; True if it was. Blocks for the erase (60 ms).

@@ -4,7 +4,7 @@ from micropython import const
 
 from firmware import VERSION
 from firmware.clock import AHEAD_S
-from firmware.errors import MetergateError
+from firmware.errors import MetergateError, StoreError
 from firmware.protocols import record
 from firmware.store import search
 
@@ -17,7 +17,10 @@ _MOST_BACK = const(2)
 
 def take_up(log, tell_change):
     """As Log.open has it."""
-    formatted = log.ring.mount()
+    try:
+        formatted = log.ring.mount()
+    except OSError as error:
+        raise StoreError("the log's flash cannot be read (%s)" % error)
     _open_archive(log)
     if formatted:
         return True
@@ -37,7 +40,10 @@ def take_up(log, tell_change):
         for key, old, new in _changes(log, about):
             tell_change(key, old, new)
         log.archive = archive
-    _say_anew(log, log.ring, decoder)
+    try:
+        _say_anew(log, log.ring, decoder)
+    except OSError:
+        log.n_unstored += 1
     _refold(log)
     return False
 

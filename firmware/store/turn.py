@@ -12,12 +12,20 @@ _PART_BYTES = const(256)
 _EIO = const(5)
 
 
+def next_block(ring):
+    """The block to be erased next; -1: all others have failed, and the newest one is not given up for that."""
+    blocks = ring.blocks
+    if len(blocks.retired) + 1 >= blocks.n:
+        return -1
+    block = blocks.after(ring.spares[-1][0] if ring.spares else ring.block)
+    return -1 if block == ring.block or block in blocks.retired else block
+
+
 def erase_next(ring):
     """Erase the next block in turn: a spare more. OSError if it cannot be: it is retired."""
     blocks = ring.blocks
-    block = blocks.after(ring.spares[-1][0] if ring.spares else ring.block)
-    if block == ring.block or block in blocks.retired:
-        # Every other block has failed: the newest one is not given up for that.
+    block = next_block(ring)
+    if block < 0:
         raise OSError(_EIO)
     search.give_up(ring, block)
     generation = ring.last_generation = ring.last_generation + 1
@@ -32,6 +40,8 @@ def erase_next(ring):
 
 def open_next(ring):
     """Go on to the next block: header, then the owner's heading, retired blocks and cursors. OSError if none takes them."""
+    if not ring.spares and next_block(ring) < 0:
+        raise OSError(_EIO)
     # Made before a block is given up for it: it may find no memory.
     heading = ring.heading()
     while True:
@@ -48,13 +58,13 @@ def _spare(ring):
     """(block, generation) of a block that is erased. OSError if none can be."""
     if ring.spares:
         return ring.spares.pop(0)
-    ring.n_waited += 1
-    for i in range(ring.blocks.n):
+    while True:
         try:
             erase_next(ring)
+            ring.n_waited += 1
             return ring.spares.pop(0)
         except OSError:
-            if i == ring.blocks.n - 1:
+            if next_block(ring) < 0:
                 raise
 
 

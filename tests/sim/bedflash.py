@@ -30,7 +30,7 @@ class BedFlash(Nor):
         self._file.write(data)
 
     def ioctl(self, operation, argument):
-        if operation == 6 and self.cut_in_erase is None:
+        if operation == 6 and self.cut_in_erase is None and argument not in self.bad:
             # As Nor erases, in small pieces: this heap has better things to do than to keep 4 KB in one piece.
             self._check(argument, 0, BLOCK)
             self.erases[argument] += 1

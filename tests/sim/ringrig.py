@@ -161,6 +161,10 @@ class Promise:
         self.durable = dict(durable)
         self.acknowledged = dict(acknowledged)
 
+    def behind(self, first):
+        """What holds of it if what stands before that seq was given up."""
+        return Promise(self.log, max(first, self.first), self.last, self.durable, self.acknowledged)
+
     def cut(self, before):
         """What holds if a cut came between the state before and this one: a block that is given up is given up first."""
         return Promise(self.log, self.first, before.last, before.durable, self.acknowledged)
@@ -288,7 +292,7 @@ class Proof:
         self.n_checked += 1
         life = self._found(flash, promise, cause)
         if self.n_cuts // self._part[1] % self.deep == 0 or self.opening and is_opening:
-            self._recover(life, cause)
+            self._recover(life, promise.first, cause)
 
     def _found(self, flash, promise, cause):
         """A life that goes on with this flash, if all is there."""
@@ -299,14 +303,14 @@ class Proof:
         life.i = 1000 + cause[-1] % 50
         return life
 
-    def _recover(self, life, cause):
-        """What a start writes is cut in its turn, everywhere."""
+    def _recover(self, life, first, cause):
+        """What a start writes is cut in its turn, everywhere. first: the seq from which on all is held after the cut before."""
         self.n_recoveries += 1
         journal = Journal(life, lambda: self._go_on(life))
         again = Proof(life, 1, 1)
         journal.visit(
-            lambda flash, place, data, promise: again.inner_write(flash, place, data, promise, cause),
-            lambda flash, block, promise: again.inner_erase(flash, block, promise, cause),
+            lambda flash, place, data, promise: again.inner_write(flash, place, data, promise.behind(first), cause),
+            lambda flash, block, promise: again.inner_erase(flash, block, promise.behind(first), cause),
         )
         self.n_checked += again.n_checked
 

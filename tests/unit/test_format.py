@@ -38,6 +38,13 @@ class _App:
         return shown
 
 
+class _Quiet:
+    n_waits = 0
+
+    async def wait(self, for_ms, most_ms):
+        self.n_waits += 1
+
+
 class _Log:
     def __init__(self, archive):
         self.archive = archive
@@ -89,8 +96,8 @@ def test_only_who_stands_there_may_and_nothing_that_is_in_use():
     ):
         raised(CommandError, app.type, line, on_site)
     app = _App(_foreign(), _foreign())
-    app.log = _Log(None)
+    app.log, app.quiet = _Log(None), _Quiet()
     raised(CommandError, app.type, "format ring confirmed")
-    assert "days holds a new log" in app.type("format days confirmed")[0]
+    assert "days holds a new log" in app.type("format days confirmed")[0] and app.quiet.n_waits == 1
     app.log = _Log(1)
     assert "in use" in raised(CommandError, app.type, "format days confirmed").args[0]

@@ -149,3 +149,34 @@ def test_a_line_that_is_busy_for_long_does_not_hold_a_pause_up():
         return took_ms
 
     assert 900 <= asyncio.run(run()) < 4000
+
+
+def test_all_busy_lines_together_are_waited_for_no_longer_than_it_may():
+    world = _World(1000)
+    world.lines += [_Line(), _Line(), _Line()]
+
+    async def run():
+        for line in world.lines[:4]:
+            await line.lock.acquire()
+        begun_ms = time.ticks_ms()
+        held = await world.quiet.pause(1)
+        assert held == world.lines[4:]
+        world.quiet.resume(held)
+        return time.ticks_diff(time.ticks_ms(), begun_ms)
+
+    assert 900 <= asyncio.run(run()) < 1500
+
+
+def test_a_pause_that_fails_holds_no_line():
+    world = _World(1000)
+
+    class _Lock:
+        def locked(self):
+            return False
+
+        async def acquire(self):
+            raise MemoryError
+
+    world.lines[1].lock = _Lock()
+    raised(MemoryError, _paused, world, 1)
+    assert not world.lines[0].lock.locked()

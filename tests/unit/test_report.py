@@ -37,7 +37,7 @@ def _app(n_lines=1, meters=(), n_centres=1):
         now_s=lambda: 1795354192,
         supervisor=_Thing(uptime_s=5, crashes={"poll A": 2}, last_crash='poll A: "x"'),
         ring=ring,
-        log=_Thing(archive=None, archive_fault=None),
+        log=_Thing(archive=None, archive_fault=None, n_unstored=0),
         time=_Thing(source="ntp", set_s=1795354000),
         link=_Thing(is_up=True, n_losses=0),
         centres=[
