@@ -25,8 +25,10 @@ class Chain(Links):
         self._read_all()
         self._find_strangers()
         self._find_moved()
-        self._find_passed()
-        self._doubt_lost()
+        # Places between blocks tell nothing where blocks are missing, moved or put in.
+        if not any(fault.kind in (MISSING, MOVED, INSERTED) for fault in self.faults):
+            self._find_passed()
+            self._doubt_lost()
         self._say_unknown()
         self.faults.sort(key=lambda fault: fault.order)
 
@@ -108,9 +110,7 @@ class Chain(Links):
                 self._fault(MOVED, block, f"by its generation it belongs into block {place}")
 
     def _find_passed(self):
-        """Places between two blocks that no erase was tried in. What is missing, moved or put in has explained them."""
-        if any(fault.kind in (MISSING, MOVED, INSERTED) for fault in self.faults):
-            return
+        """Places between two blocks that no erase was tried in."""
         row = [(block.number, block.generation, block) for block in self.links + self.spares]
         if self.is_whole:
             row.insert(0, (len(self.blocks) - 1, 0, None))
@@ -160,8 +160,8 @@ class Chain(Links):
         if self._next and not self.is_whole:
             shown = ", ".join(str(block.number) for block in self._next)
             self.unknown.append(
-                f"fewer than two blocks are erased ahead: an erase may have been cut in the next, or, if that failed, in one behind "
-                f"it; so whether block {shown} held more, or something else, cannot be told"
+                "fewer than two blocks are erased ahead: an erase may have been cut in the next, or in one behind it if that "
+                f"failed; whether block {shown} held more, or something else, cannot be told"
             )
         if not self.is_whole:
             self.unknown.append(
