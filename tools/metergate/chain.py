@@ -157,6 +157,9 @@ class Chain(Links):
         if loose:
             shown = ", ".join(f"{block.number} (generation {block.generation})" for block in loose)
             self.unknown.append(f"no hash that can be read covers: block {shown}")
+        left = sorted(self.retired - {block.number for block in self.links})
+        if left:
+            self.unknown.append(f"retired, and covered by no hash any more: what stands in block {', '.join(map(str, left))}")
         if self._next and not self.is_whole:
             shown = ", ".join(str(block.number) for block in self._next)
             self.unknown.append(

@@ -74,12 +74,12 @@ def times_text(min_s, max_s):
 
 def blocks_of(image):
     """(the log's number, a Block for each block of a FileImage). StoreError if none has a mark."""
-    datas = [image.block(number) for number in range(image.n_blocks)]
-    marks = [mark for mark in map(mark_of, datas) if mark]
+    contents = [image.block(number) for number in range(image.n_blocks)]
+    marks = [mark for mark in map(mark_of, contents) if mark]
     if not marks:
         raise StoreError("no block has a mark of a log of format 2")
     last, log = max(marks)
-    blocks = [_block(number, data, log) for number, data in enumerate(datas)]
+    blocks = [_block(number, data, log) for number, data in enumerate(contents)]
     # One whose mark was damaged had a generation of the last two rounds that no other has.
     known = {block.generation for block in blocks if block.log == log}
     lost = [generation for generation in range(max(1, last - 2 * len(blocks)), last + len(blocks)) if generation not in known]
