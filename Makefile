@@ -10,7 +10,7 @@ COUNT ?= 1000000
 PYTHON ?= python3
 VENV := build/venv/bin
 # Tests that take nothing but computing: on all cores at once. The others wait for answers in real time.
-TIMELESS := tests/unit tests/properties $(addprefix tests/system/test_,audit.py decode.py fuzz.py micropython.py ram.py \
+TIMELESS := tests/unit tests/properties $(addprefix tests/system/test_,audit.py audit_lives.py decode.py fuzz.py micropython.py ram.py \
 	same_flash.py soak.py store.py)
 SETUP := $(PYTHON) tools/setup.py
 

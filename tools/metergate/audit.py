@@ -5,13 +5,14 @@ from collections import Counter
 
 from firmware.errors import StoreError
 from firmware.protocols import record
-from metergate.chain import BLANK, CUT, HEADLESS, OPENED, OTHER, SPARE, UNMARKED, Chain, seqs_text, times_text
+from metergate.chain import Chain
+from metergate.chainblock import BLANK, CUT, HEADLESS, OPENED, OTHER, SPARE, UNMARKED, seqs_text, times_text
 from metergate.export import UNREADABLE
-from metergate.image import image_of, is_archive
+from metergate.image import WHERE, image_of, is_archive
 
 _KINDS = {record.READING: "readings", record.MISS: "misses", record.DAY: "days", record.EVENT: "events"}
 _KINDS[record.CHANGE] = "changes"
-_STATES = {SPARE: "erased ahead", BLANK: "never used", CUT: "cut when it was opened", OTHER: "of another log"}
+_STATES = {SPARE: "erased ahead", BLANK: "blank", CUT: "cut when it was opened", OTHER: "of another log"}
 _STATES[UNMARKED] = "without a mark"
 
 
@@ -21,13 +22,16 @@ def main(path, offset=None, is_days=False):
     try:
         chain = Chain(image, is_archive(image))
     except StoreError as error:
-        raise RuntimeError(f"no log in this file: {error.args[0]}") from None
+        # What the firmware's message says of `format` is not for a PC.
+        raise RuntimeError(f"no log in this file: {error.args[0]}; {WHERE}") from None
     for line in _lines(chain, image):
         print(line)
     return UNREADABLE if chain.faults or image.fault else 0
 
 
 def _lines(chain, image):
+    if image.fault:
+        yield image.fault
     if chain.faults:
         first = chain.faults[0]
         yield f"first fault: {first.kind}: {first.text}"
@@ -35,12 +39,13 @@ def _lines(chain, image):
         if len(chain.faults) > 1:
             for fault in chain.faults:
                 yield f"  {fault.kind:<13} {fault.text}"
+    elif chain.doubtful:
+        numbers = ", ".join(map(str, sorted(chain.doubtful)))
+        yield f"no fault is found, but of block {numbers} it cannot be told, see below; all else is as it was written"
     else:
         yield "every block and every record is as it was written, as far as can be known"
-    if image.fault:
-        yield image.fault
     yield "cannot be known"
-    for text in chain.unknown:
+    for text in (*chain.doubtful.values(), *chain.unknown):
         yield f"  {text}"
     yield from _summary(chain)
 
@@ -59,7 +64,7 @@ def _summary(chain):
     n_proven = sum(1 for block in links if block.is_proven)
     yield f"log       {chain.log}"
     yield f"blocks    {len(chain.blocks)}: {', '.join([f'{len(links)} in the chain', *others])}"
-    begin = "from the log's first block on" if chain.is_whole else "the blocks before it are overwritten"
+    begin = "from the log's first block on" if chain.is_whole else "those before it are overwritten, by their turn"
     proven = f"{n_proven} of {len(links)} blocks named by a hash"
     yield f"chain     generation {links[0].generation} to {links[-1].generation}, {proven}, {begin}"
     yield f"records   {sum(counts.values())}" + "".join(f", {_KINDS[kind]} {counts[kind]}" for kind in _KINDS if counts[kind])

@@ -15,13 +15,11 @@ from firmware.console.exportrecords import COMMENT, LATEST_S, RECORD, Export
 from firmware.errors import CommandError, ConfigError, StoreError
 from firmware.store.block import is_erased, mark_of
 from metergate import fetch
-from metergate.image import BLOCK, image_of, open_ring
+from metergate.image import BLOCK, WHERE, image_of, open_ring
 from metergate.unit import Unit
 
 # Exit status where something could not be read.
 UNREADABLE = 3
-
-_REGION = "is it the log's region, or a file of a whole flash? --offset says where the region begins"
 
 
 def main(arguments):
@@ -109,9 +107,9 @@ def write_records(image, arguments):
     try:
         ring = open_ring(image)
     except StoreError as error:
-        raise RuntimeError(f"no log in this file: {error.args[0]}; {_REGION}") from None
+        raise RuntimeError(f"no log in this file: {error.args[0]}; {WHERE}") from None
     if ring is None:
-        raise RuntimeError(f"no log in this file: it is blank; {_REGION}")
+        raise RuntimeError(f"no log in this file: it is blank; {WHERE}")
     about = ring.decoder.about
     if about is None and (arguments.first or arguments.last):
         _tell("the unit's time zone cannot be read: --from and --to are taken as UTC")

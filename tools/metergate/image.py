@@ -9,6 +9,8 @@ from firmware.store.reader import Reader
 from firmware.store.ring import Ring
 
 BLOCK = 4096
+# What may be wrong where no log is found.
+WHERE = "is it the log's region, or a file of a whole flash? --offset says where the region begins"
 
 # ESP-IDF: the table of partitions of a whole flash, and one of its rows: magic, type, subtype, offset, bytes, label, flags.
 _TABLE = slice(0x8000, 0x8C00)
