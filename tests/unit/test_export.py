@@ -69,6 +69,16 @@ class _App:
             self.ring.append(record.EVENT, b'"t":%d,"event":"%s"' % (_T0 + self.ring.next_seq, b"x" * 180))
             self.ring.prepare()
 
+    def fill_once(self, is_it):
+        """Store 40 events more when something is shown for the first time of which is_it() says so."""
+
+        def meanwhile(text):
+            if is_it(text):
+                self.meanwhile = None
+                self.fill(40)
+
+        self.meanwhile = meanwhile
+
     async def say(self, text, end="\n"):
         self.longest = max(self.longest, len(text))
         self.shown += text + end
@@ -203,14 +213,7 @@ def test_what_is_overwritten_while_it_goes_out_is_said():
     app = _App(5)
     app.fill(150)
     next_seq = app.ring.next_seq
-    state = []
-
-    def meanwhile(text):
-        if text[0] == "{" and not state:
-            state.append(0)
-            app.fill(40)
-
-    app.meanwhile = meanwhile
+    app.fill_once(lambda text: text[0] == "{")
     lines = app.lines("json")
     gone = [line for line in lines if "overwritten" in line]
     assert len(gone) == 1 and lines[-1].endswith(", 0 places could not be read")
@@ -354,14 +357,7 @@ def test_a_block_that_is_erased_while_it_goes_out_has_no_crc():
     app = _App(5)
     app.fill(150)
     block = app.ring.oldest
-    state = []
-
-    def meanwhile(text):
-        if len(text) == 128 and not state:
-            state.append(0)
-            app.fill(40)
-
-    app.meanwhile = meanwhile
+    app.fill_once(lambda text: len(text) == 128)
     assert app.lines("binary", str(block), "1")[1].endswith(" changed")
 
 
