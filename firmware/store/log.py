@@ -72,11 +72,15 @@ class Log:
     def open(self, tell_change=None):
         """Mount ring and archive and take up the open day of every meter. True if the ring was formatted.
 
-        tell_change(key, old, new): called for what differs from before this start; when it returns, that is noted."""
+        tell_change(key, old, new): called for what differs from before this start; when it returns, that is noted.
+        StoreError if the flash holds no log, or cannot be read."""
         # Only the start needs it.
         from firmware.store.takeup import take_up
 
-        return take_up(self, tell_change)
+        try:
+            return take_up(self, tell_change)
+        except OSError as error:
+            raise StoreError("the log's flash cannot be read: %s" % error)
 
     def resume(self, now_s):
         """The slot each meter is due for next; slots that passed while the gateway was not running become misses.

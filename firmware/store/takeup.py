@@ -4,23 +4,18 @@ from micropython import const
 
 from firmware import VERSION
 from firmware.clock import AHEAD_S
-from firmware.errors import MetergateError, StoreError
+from firmware.errors import MetergateError
 from firmware.protocols import record
 from firmware.store import search
 
 _OF_METERS = (record.READING, record.MISS, record.DAY)
-
-
 # How many blocks further back a meter is looked for whose names were damaged.
 _MOST_BACK = const(2)
 
 
 def take_up(log, tell_change):
     """As Log.open has it."""
-    try:
-        formatted = log.ring.mount()
-    except OSError as error:
-        raise StoreError("the log's flash cannot be read (%s)" % error)
+    formatted = log.ring.mount()
     _open_archive(log)
     if formatted:
         return True

@@ -2,7 +2,10 @@
 
 import asyncio
 
+from memory import raised
+
 from firmware.clock import Zone
+from firmware.errors import StoreError
 from firmware.protocols import record
 from firmware.protocols.record import MeterNames
 from firmware.store.archive import Archive
@@ -115,6 +118,17 @@ def test_a_log_that_dies_stops_nothing_and_its_last_block_is_not_worn_out():
     again = Ring(unit.flash, lambda: unit.slot_s)
     again.mount()
     assert [seq for _, seq, _ in again.reader(0) if seq][-1] == last
+
+
+def test_a_flash_that_cannot_be_read_is_said():
+    flash = NorFlash(6)
+
+    def failing(block, buf, offset=0):
+        raise OSError(5)
+
+    flash.readblocks = failing
+    log = Log(Ring(flash, lambda: _T0), Zone("CST-8"), "a1b2c3d4", [])
+    assert "cannot be read" in raised(StoreError, log.open).args[0]
 
 
 def test_with_two_blocks_left_it_goes_on_and_says_it_once():
