@@ -16,9 +16,11 @@ from tests.sim import ringrig  # noqa: E402
 from tests.sim.fuzz import TARGETS  # noqa: E402
 
 _MOST_S = 3600
-# The ring whose life is cut; of so many cuts one has its recovery cut too; and how many there are at least.
+# The ring whose life is cut; of so many cuts one has its recovery cut too, and of those in what opens a block; and how many
+# there are at least.
 _BLOCKS = 4
 _DEEP = 40
+_OPENING = 6
 _LEAST_CUTS = 100000
 # For each core.
 _PARTS = 8
@@ -37,7 +39,7 @@ def _try(job):
 def _prove_ring(part, n_parts):
     """(cuts checked, recoveries cut everywhere) of this part of all cuts of a lap."""
     life, journal = ringrig.lap(_BLOCKS)
-    proof = ringrig.Proof(life, 1, _DEEP, True)
+    proof = ringrig.Proof(life, 1, _DEEP, _OPENING)
     proof.run(journal, part, n_parts)
     return proof.n_checked, proof.n_recoveries
 

@@ -255,10 +255,10 @@ class Proof:
     """Cuts each operation of a life, and each of the recovery that follows. n_checked: how many cuts were checked.
 
     Proof(life, every, deep, opening): every: one of so many bytes of a record is cut, all of what opens a block; deep: of so
-    many cuts one is followed by cuts of everything that the recovery writes; opening: so is each cut in an erase, and in the
-    mark, header or heading of a block."""
+    many cuts one is followed by cuts of everything that the recovery writes; opening: of cuts in an erase, and in the mark,
+    header or heading of a block, one of so many."""
 
-    def __init__(self, life, every, deep, opening=False):
+    def __init__(self, life, every, deep, opening=0):
         self.life = life
         self.every = every
         self.deep = deep
@@ -291,7 +291,8 @@ class Proof:
             return
         self.n_checked += 1
         life = self._found(flash, promise, cause)
-        if self.n_cuts // self._part[1] % self.deep == 0 or self.opening and is_opening:
+        deep = self.opening if self.opening and is_opening else self.deep
+        if self.n_cuts // self._part[1] % deep == 0:
             self._recover(life, promise.first, cause)
 
     def _found(self, flash, promise, cause):
