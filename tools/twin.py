@@ -34,7 +34,7 @@ PROGRAMS = tuple(BIN / name for name in MANIFESTS)
 _FROZEN = ("boards/manifest.py", "firmware/**/*.py", "lib/umqtt/*.py", "lib/umodbus/*.py")
 # The simulated ports are C on a board: frozen, they take no heap here either. A path with .frozen/simulated leads there.
 _PORTS = ("tests/sim/ports/*.py",)
-_OF_PORTS = tuple(f"tests/sim/{name}.py" for name in ("seeded", "flash", "flashfile"))  # what they import
+_OF_PORTS = tuple(f"tests/sim/{name}.py" for name in ("seeded", "flash", "flashfile", "plainflash"))  # what they import
 _VARIANT = ("tools/twin/*.h", "tools/twin/*.mk")
 
 
